@@ -1,0 +1,196 @@
+"""`spotify-pipeline`: the command line. It parses, calls and prints; the work is done elsewhere."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from spotify_pipeline.clock import frozen_clock, machine_clock, today
+from spotify_pipeline.deployment import Deployment, parse_date, read_deployment, with_dagster_home
+from spotify_pipeline.errors import PipelineError
+
+DEMO_DAYS = 7
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code is 0 only if all is well."""
+    parsed = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = parsed.command
+    try:
+        return command(parsed)
+    except PipelineError as error:
+        print(f"spotify-pipeline: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spotify-pipeline",
+        description="Daily snapshots of Spotify playlists, from the API to tables.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser("demo", help="a week of synthetic playlists, without any account")
+    demo.set_defaults(command=_demo)
+
+    run = commands.add_parser("run", help="one day's graph in this process, for cron")
+    run.add_argument("--date", help="the day, YYYY-MM-DD (default: today, UTC)")
+    run.add_argument("--reload", action="store_true", help="issue the day's rows as a new batch")
+    run.add_argument(
+        "--accept-partial", action="store_true", help="leave out lines that can't be read"
+    )
+    run.set_defaults(command=_run)
+
+    dev = commands.add_parser("dev", help="the Dagster UI, with the history of this home")
+    dev.add_argument("--port", default="3000")
+    dev.set_defaults(command=_dev)
+
+    sandbox = commands.add_parser("sandbox", help="a stand-in for the Spotify Web API on loopback")
+    sandbox.add_argument("--port", type=int, default=8765)
+    sandbox.add_argument("--seed", type=int, default=1, help="another seed, another catalogue")
+    sandbox.add_argument(
+        "--shape",
+        choices=("items", "tracks", "both"),
+        default="items",
+        help="payload: items (apps since 2026), tracks (Extended Quota) or both at once",
+    )
+    sandbox.set_defaults(command=_sandbox)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from spotify_pipeline.definitions import build_defs
+    from spotify_pipeline.orchestration.assets.lake import BatchOptions
+    from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
+
+    deployment = read_deployment()
+    day = parse_date(arguments.date, "--date") if arguments.date else today(machine_clock)
+    options = BatchOptions(reload=arguments.reload, accept_partial=arguments.accept_partial)
+    with dagster_instance(deployment) as instance:
+        outcome = run_day(build_defs(deployment), instance, day, options)
+    for text in outcome.failed_steps:
+        print(f"failed: {text}", file=sys.stderr)
+    for text in outcome.red_checks:
+        print(f"red: {text}", file=sys.stderr)
+    for text in outcome.warnings:
+        print(f"warning: {text}")
+    if outcome.failed_steps:
+        print(f"{day} is not whole; the log is in the UI (make dev), run {outcome.run_id}")
+    else:
+        _print_day(deployment, day)
+    return 0 if outcome.is_well else 1
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from spotify_pipeline.definitions import build_defs
+    from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
+
+    deployment = read_deployment(name="demo")
+    start, last = machine_clock(), today(machine_clock)
+    days = [last - timedelta(days=n) for n in reversed(range(DEMO_DAYS))]
+    deployment = replace(deployment, start_date=days[0])
+    print(f"Seven days of synthetic playlists into {deployment.home}: every name is invented.\n")
+    with dagster_instance(deployment) as instance:
+        for day in days:
+            began = time.monotonic()
+            print(f"  {day} ", end="", flush=True)
+            clock = frozen_clock(start - (last - day))
+            outcome = run_day(build_defs(deployment, clock), instance, day)
+            if not outcome.is_well:
+                print("failed")
+                print("\n".join([*outcome.failed_steps, *outcome.red_checks]), file=sys.stderr)
+                return 1
+            print(f"{_changes_text(deployment, day)}  ({time.monotonic() - began:.1f} s)")
+    print()
+    _print_day(deployment, last)
+    print(_next_steps(deployment))
+    return 0
+
+
+def _dev(arguments: argparse.Namespace) -> int:
+    from spotify_pipeline.orchestration.local_run import prepare_dagster_home
+
+    home = prepare_dagster_home(read_deployment())
+    command = ["dagster", "dev", "-w", "workspace.yaml", "-p", arguments.port]
+    os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))
+
+
+def _sandbox(arguments: argparse.Namespace) -> int:
+    from spotify_pipeline.sandbox.catalogue import Catalogue
+    from spotify_pipeline.sandbox.server import serve
+
+    catalogue = Catalogue(arguments.seed)
+    address = f"http://127.0.0.1:{arguments.port}"
+    print(
+        f"A stand-in for the Spotify Web API on {address}; its catalogue is synthetic, every name "
+        f"is invented.\nTo use it, put into .env (any client id and secret will do):\n"
+        f"  SPOTIFY_PIPELINE_DEPLOYMENT=local\n"
+        f"  SPOTIFY_PIPELINE_HOME=.sandbox\n"
+        f"  SPOTIFY_API_URL={address}/v1/\n"
+        f"  SPOTIFY_ACCOUNTS_URL={address}\n"
+        f"  SPOTIFY_CLIENT_ID=sandbox\n"
+        f"  SPOTIFY_CLIENT_SECRET=sandbox\n"
+        f"  SPOTIFY_PLAYLISTS={','.join(catalogue.playlist_ids)}\n"
+        f"Ctrl-C ends it.",
+        flush=True,
+    )
+    serve(arguments.port, catalogue, machine_clock, arguments.shape)
+    return 0
+
+
+def _changes_text(deployment: Deployment, day: date) -> str:
+    from spotify_pipeline.loading import insights
+    from spotify_pipeline.loading.duckdb import DuckDBDatabase
+
+    with DuckDBDatabase(deployment.duckdb_file).session() as session:
+        playlists = insights.playlists_of(session, day)
+    entries = f"{playlists['entries'].sum():4,} entries of {len(playlists)} playlists"
+    if not playlists["has_previous"].any():
+        return f"{entries}, the first day"
+    counts = ", ".join(f"{playlists[change].sum():3} {change}" for change in insights.CHANGES)
+    return f"{entries}: {counts}"
+
+
+def _print_day(deployment: Deployment, day: date) -> None:
+    """What lies in the database now, and what changed on `day`."""
+    from spotify_pipeline.loading import insights
+    from spotify_pipeline.loading.duckdb import DuckDBDatabase
+
+    with DuckDBDatabase(deployment.duckdb_file).session() as session:
+        counts = insights.row_counts(session)
+        playlists = insights.playlists_of(session, day)
+    print("Rows")
+    for name, count in counts.items():
+        print(f"  {name:<24} {count:>8,}")
+    print(f"\nOn {day}")
+    width = max(map(len, playlists["name"]), default=0)
+    for row in playlists.itertuples():
+        changes = (
+            f"{row.entered:>4} entered {row.left:>4} left {row.moved:>4} moved"
+            if row.has_previous
+            else "  captured for the first time"
+        )
+        print(f"  {row.name:<{width}} {row.entries:>5,} entries {changes}")
+
+
+def _next_steps(deployment: Deployment) -> str:
+    query = (
+        "import duckdb; print(duckdb.connect('{}', read_only=True)"
+        ".sql('FROM PUBLIC.PLAYLIST_CHANGES ORDER BY snapshot_date DESC'))"
+    ).format(deployment.duckdb_file)
+    return (
+        f"\nWhat next\n"
+        f"  make dev                     the graph and these runs in the browser\n"
+        f"  ls {deployment.lake_folder}                raw documents, CSV files and manifests\n"
+        f'  .venv/bin/python -c "{query}"\n'
+        f"  README.md                    your own playlists: the deployment local"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""The whole graph on one page.
+
+`build_defs` puts it together for a deployment; Dagster loads `defs`.
+"""
+
+import dagster as dg
+
+from spotify_pipeline.clock import Clock, machine_clock
+from spotify_pipeline.deployment import Deployment, read_deployment
+from spotify_pipeline.orchestration import checks, jobs
+from spotify_pipeline.orchestration.assets import insights, lake, landing, published, raw
+from spotify_pipeline.orchestration.metadata import Stage
+from spotify_pipeline.orchestration.partitions import daily_partitions
+from spotify_pipeline.orchestration.resources import build_resources
+from spotify_pipeline.orchestration.schedules import build_daily
+from spotify_pipeline.orchestration.sensors import build_sensor
+
+
+def build_defs(deployment: Deployment, clock: Clock = machine_clock) -> dg.Definitions:
+    """The graph for `deployment`, telling the time by `clock`."""
+    stage = Stage(deployment, daily_partitions(deployment, clock))
+    return dg.Definitions(
+        assets=[
+            raw.build(stage),
+            lake.build(stage),
+            *landing.build(stage),
+            published.build(stage),
+            insights.build(stage),
+        ],
+        asset_checks=checks.build(deployment.database),
+        jobs=jobs.build(deployment),
+        schedules=[build_daily(deployment)],
+        sensors=[build_sensor(deployment)],
+        resources=build_resources(deployment, clock),
+        # DuckDB has one writing process, and the steps are short: no process for each of them.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The graph for the deployment that the environment picks."""
+    return build_defs(read_deployment())

@@ -1,0 +1,223 @@
+"""Where the pipeline runs and with what: the table of deployments, and the environment.
+
+The only module that reads environment variables and `.env`. It opens nothing and connects to
+nothing: every deployment loads without credentials, and what is missing is said when it is used.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.ingest.playlist_ids import parse_playlists
+from spotify_pipeline.lake.stamp import Source
+
+SPOTIFY_API_URL = "https://api.spotify.com/v1/"
+SPOTIFY_ACCOUNTS_URL = "https://accounts.spotify.com"
+
+EngineName = Literal["embedded", "spark", "glue"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: what it is for, and what holds where it is not set."""
+
+    name: str
+    meaning: str
+    default: str = ""
+    is_secret: bool = False
+
+
+VARIABLES = (
+    Variable("SPOTIFY_PIPELINE_DEPLOYMENT", "demo, local or aws", "demo"),
+    Variable("SPOTIFY_PIPELINE_ENGINE", "embedded, spark or glue; the deployment's own if empty"),
+    Variable(
+        "SPOTIFY_PIPELINE_HOME",
+        "folder for lake, database and Dagster's history; .demo or .local if empty",
+    ),
+    Variable(
+        "SPOTIFY_PIPELINE_START_DATE",
+        "first day of the partitions, YYYY-MM-DD; the first captured day if empty",
+    ),
+    Variable("SPOTIFY_PIPELINE_HOUR", "hour of the daily run, UTC, 0 to 23", "6"),
+    Variable("SPOTIFY_CLIENT_ID", "your app, from https://developer.spotify.com/dashboard"),
+    Variable("SPOTIFY_CLIENT_SECRET", "your app's secret", is_secret=True),
+    Variable("SPOTIFY_REFRESH_TOKEN", "a user's sign-in, for their playlists", is_secret=True),
+    Variable("SPOTIFY_PLAYLISTS", "comma-separated ids, URIs or links"),
+    Variable("SPOTIFY_API_URL", "another place that speaks the Web API", SPOTIFY_API_URL),
+    Variable("SPOTIFY_ACCOUNTS_URL", "where tokens come from", SPOTIFY_ACCOUNTS_URL),
+    Variable("S3_BUCKET", "aws: the bucket of the lake"),
+    Variable("S3_PREFIX", "aws: the part of the bucket that is the lake"),
+    Variable("AWS_ENDPOINT_URL", "aws: a stand-in for AWS"),
+    Variable("GLUE_JOB_NAME", "aws: the Glue job that runs the transform"),
+    Variable("SNOWFLAKE_ACCOUNT", "aws: account identifier"),
+    Variable("SNOWFLAKE_USER", "aws: service user"),
+    Variable("SNOWFLAKE_PRIVATE_KEY_PATH", "aws: its private key"),
+    Variable("SNOWFLAKE_ROLE", "aws: role to use"),
+    Variable("SNOWFLAKE_WAREHOUSE", "aws: compute to use"),
+    Variable("SNOWFLAKE_DATABASE", "aws: database of the tables"),
+    Variable("SNOWFLAKE_HOST", "aws: a stand-in for Snowflake"),
+    Variable("SNOWFLAKE_PORT", "aws: its port"),
+    Variable("SNOWFLAKE_PROTOCOL", "aws: its protocol"),
+)
+
+_OURS = "SPOTIFY_PIPELINE_"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables' values, and for each where it came from: .env, environment or default."""
+
+    values: Mapping[str, str]
+    origins: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+
+def read_environment(
+    environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
+) -> Environment:
+    """The environment with `.env` above it, as `dagster` itself reads them.
+
+    Raises `FixConfiguration` for variables of ours that don't exist.
+    """
+    outside = os.environ if environ is None else environ
+    file = {name: value for name, value in dotenv_values(dotenv).items() if value}
+    known = {variable.name for variable in VARIABLES}
+    unknown = sorted(
+        name for name in {*outside, *file} if name.startswith(_OURS) and name not in known
+    )
+    if unknown:
+        raise FixConfiguration(
+            f"Unknown variable {', '.join(unknown)}. Known: "
+            f"{', '.join(sorted(name for name in known if name.startswith(_OURS)))}."
+        )
+    values, origins = {}, {}
+    for variable in VARIABLES:
+        for origin, source in ((".env", file), ("environment", outside)):
+            if source.get(variable.name):
+                values[variable.name] = source[variable.name]
+                origins[variable.name] = origin
+                break
+        else:
+            values[variable.name] = variable.default
+            origins[variable.name] = "default"
+    return Environment(values, origins)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One column of the table of deployments, with the environment's values in it."""
+
+    name: Literal["demo", "local", "aws"]
+    source: Source
+    home: Path
+    lake: Literal["folder", "s3"]
+    engine: EngineName
+    database: Literal["duckdb", "snowflake"]
+    playlists: tuple[str, ...]
+    start_date: date | None
+    hour: int
+    environment: Environment
+
+    @property
+    def lake_folder(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def duckdb_file(self) -> Path:
+        return self.home / "spotify.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def is_on(self) -> bool:
+        """Whether schedule and sensor run from the start."""
+        return self.name != "demo"
+
+
+def read_deployment(
+    environment: Environment | None = None, name: str | None = None
+) -> Deployment:
+    """The deployment that the environment picks, or `name`.
+
+    Raises `FixConfiguration` listing every value that is none of the known ones.
+    """
+    env = environment or read_environment()
+    problems: list[str] = []
+    picked = name or env["SPOTIFY_PIPELINE_DEPLOYMENT"]
+    if picked not in ("demo", "local", "aws"):
+        problems.append(
+            f"SPOTIFY_PIPELINE_DEPLOYMENT={picked!r}: known are demo, local and aws."
+        )
+        picked = "demo"
+    engine = env["SPOTIFY_PIPELINE_ENGINE"] or ("glue" if picked == "aws" else "embedded")
+    allowed = ("glue", "spark", "embedded") if picked == "aws" else ("embedded", "spark")
+    if engine not in allowed:
+        problems.append(
+            f"SPOTIFY_PIPELINE_ENGINE={engine!r}: known in {picked} are {', '.join(allowed)}."
+        )
+    playlists: tuple[str, ...] = ()
+    try:
+        playlists = parse_playlists(env["SPOTIFY_PLAYLISTS"]) if picked != "demo" else ()
+    except FixConfiguration as error:
+        problems.append(str(error))
+    start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
+    hour = _hour(env, problems)
+    if problems:
+        raise FixConfiguration("\n".join(problems))
+    is_spotify = picked != "demo" and "spotify.com" in env["SPOTIFY_API_URL"]
+    return Deployment(
+        name=picked,  # type: ignore[arg-type]
+        source="spotify" if is_spotify else "sandbox",
+        home=Path(env["SPOTIFY_PIPELINE_HOME"] or f".{picked}"),
+        lake="s3" if picked == "aws" else "folder",
+        engine=engine,  # type: ignore[arg-type]
+        database="snowflake" if picked == "aws" else "duckdb",
+        playlists=playlists,
+        start_date=start_date,
+        hour=hour,
+        environment=env,
+    )
+
+
+def parse_date(text: str, name: str) -> date:
+    """A day as YYYY-MM-DD; raises `FixConfiguration` naming where it stood."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise FixConfiguration(f"{name}={text!r} is no day. Expected YYYY-MM-DD, as 2026-11-22.")
+    return day
+
+
+def _date(name: str, env: Environment, problems: list[str]) -> date | None:
+    if not env[name]:
+        return None
+    try:
+        return parse_date(env[name], name)
+    except FixConfiguration as error:
+        problems.append(str(error))
+        return None
+
+
+def _hour(env: Environment, problems: list[str]) -> int:
+    text = env["SPOTIFY_PIPELINE_HOUR"]
+    if text.isdecimal() and int(text) < 24:
+        return int(text)
+    problems.append(f"SPOTIFY_PIPELINE_HOUR={text!r} is no hour. Expected 0 to 23, in UTC.")
+    return 0
+
+
+def with_dagster_home(home: Path) -> dict[str, str]:
+    """The environment for a Dagster process that keeps its history in `home`."""
+    return {**os.environ, "DAGSTER_HOME": str(home)}

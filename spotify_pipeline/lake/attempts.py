@@ -1,0 +1,98 @@
+"""Attempts: which playlists a run set out to capture on a day, and which of them it could not.
+
+Without them nobody could tell a playlist that failed from one that was never asked for. One small
+object a run, kept with the lake, so that it outlives every database and scheduler.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+from spotify_pipeline.lake import keys, raw
+from spotify_pipeline.lake.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a playlist could not be captured, in a sentence that says what to do."""
+
+    playlist_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run's try at a day: the playlists it was configured for, and those that failed."""
+
+    playlist_ids: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+def record(store: ObjectStore, day: date, started_at: datetime, attempt: Attempt) -> None:
+    """Writes the attempt under a name that sorts by time, unless it repeats the last one."""
+    if latest(store, day) == attempt:
+        return
+    body = json.dumps(asdict(attempt)).encode()
+    number = len(store.list_keys(keys.attempts_prefix(day)))
+    while not store.put_new(keys.attempt(day, started_at, number), body):
+        number += 1
+
+
+def latest(store: ObjectStore, day: date) -> Attempt | None:
+    """The last attempt at `day`, or None if there was none."""
+    found = store.list_keys(keys.attempts_prefix(day))
+    return _read(store, found[-1]) if found else None
+
+
+def days(store: ObjectStore) -> list[date]:
+    """The days that were attempted, ascending."""
+    return sorted({keys.day_of(key) for key in store.list_keys(keys.ATTEMPTS)})
+
+
+def missing(store: ObjectStore, day: date) -> list[Failure]:
+    """The playlists of the last attempt at `day` that have no raw document, with the reason."""
+    attempt = latest(store, day)
+    return missing_of(attempt, raw.captured(store, day)) if attempt else []
+
+
+def missing_of(attempt: Attempt, captured: set[str]) -> list[Failure]:
+    """The playlists of `attempt` that are not in `captured`, with the reason."""
+    reasons: Mapping[str, str] = {
+        failure.playlist_id: failure.reason for failure in attempt.failures
+    }
+    return [
+        Failure(playlist_id, reasons.get(playlist_id, "not tried: the run ended before it"))
+        for playlist_id in attempt.playlist_ids
+        if playlist_id not in captured
+    ]
+
+
+def gaps(store: ObjectStore, before: date, days_back: Sequence[date]) -> dict[date, list[Failure]]:
+    """What is missing on each of `days_back` that lies before `before`.
+
+    A day without any attempt is measured by the playlists of the last attempt before it.
+    """
+    attempted = days(store)
+    found: dict[date, list[Failure]] = {}
+    for day in days_back:
+        earlier = [attempt_day for attempt_day in attempted if attempt_day <= day]
+        if day >= before or not earlier:
+            continue
+        attempt = latest(store, earlier[-1])
+        assert attempt is not None
+        if earlier[-1] != day:
+            reason = "no run tried it before the day ended"
+            attempt = Attempt(
+                attempt.playlist_ids, tuple(Failure(p, reason) for p in attempt.playlist_ids)
+            )
+        if missing_there := missing_of(attempt, raw.captured(store, day)):
+            found[day] = missing_there
+    return found
+
+
+def _read(store: ObjectStore, key: str) -> Attempt:
+    fields = json.loads(store.get(key))
+    return Attempt(
+        tuple(fields["playlist_ids"]), tuple(Failure(**failure) for failure in fields["failures"])
+    )

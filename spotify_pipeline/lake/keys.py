@@ -1,0 +1,68 @@
+"""Where things lie in the lake: every key is made and taken apart here, and nowhere else."""
+
+import re
+from datetime import date, datetime
+
+STAMP = "source.json"
+TRANSFORMED = "transformed_data/"
+MANIFESTS = "manifests/"
+RAW = "raw_data/"
+ATTEMPTS = "attempts/"
+
+_DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
+
+
+def raw_prefix(day: date) -> str:
+    return f"{RAW}dt={day}/"
+
+
+def raw(day: date, playlist_id: str) -> str:
+    return f"{raw_prefix(day)}{playlist_id}.ndjson.gz"
+
+
+def playlist_of(raw_key: str) -> str:
+    return raw_key.rsplit("/", 1)[1].removesuffix(".ndjson.gz")
+
+
+def attempts_prefix(day: date) -> str:
+    return f"{ATTEMPTS}dt={day}/"
+
+
+def attempt(day: date, started_at: datetime, number: int) -> str:
+    return f"{attempts_prefix(day)}{started_at:%H%M%S}-{number:03}.json"
+
+
+def table_prefix(table: str) -> str:
+    return f"{TRANSFORMED}{table}_data/"
+
+
+def batch_prefix(table: str, day: date, batch: int, digest: str) -> str:
+    return f"{table_prefix(table)}dt={day}/{batch}-{digest}/"
+
+
+def batch_file(table: str, day: date, batch: int, digest: str) -> str:
+    return f"{batch_prefix(table, day, batch, digest)}{table}.csv.gz"
+
+
+def batch_of(batch_file_key: str) -> int:
+    return int(batch_file_key.split("/")[-2].split("-")[0])
+
+
+def manifests_prefix(day: date) -> str:
+    return f"{MANIFESTS}dt={day}/"
+
+
+def manifest(day: date, batch: int) -> str:
+    return f"{manifests_prefix(day)}{batch}.json"
+
+
+def manifest_batch(manifest_key: str) -> int:
+    return int(manifest_key.rsplit("/", 1)[1].removesuffix(".json"))
+
+
+def day_of(key: str) -> date:
+    """The snapshot date in a key; ValueError where there is none."""
+    found = _DAY.search(key)
+    if not found:
+        raise ValueError(f"{key!r} has no dt=YYYY-MM-DD")
+    return date.fromisoformat(found[1])

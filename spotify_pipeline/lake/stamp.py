@@ -1,0 +1,40 @@
+"""Which source a lake belongs to: real captures and synthetic ones must never meet.
+
+The stamp is written with the first object; whoever comes from the other source is refused.
+"""
+
+import json
+from typing import Literal
+
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.lake import keys
+from spotify_pipeline.lake.store import ObjectStore
+
+Source = Literal["spotify", "sandbox"]
+
+
+def read(store: ObjectStore) -> Source | None:
+    """The lake's source, or None while it is empty."""
+    try:
+        source: Source = json.loads(store.get(keys.STAMP))["source"]
+    except KeyError:
+        return None
+    return source
+
+
+def check(store: ObjectStore, source: Source) -> None:
+    """Raises `FixConfiguration` if the lake belongs to the other source."""
+    found = read(store)
+    if found and found != source:
+        raise FixConfiguration(
+            f"{store.uri('')} holds captures from {found}, this run would add some from "
+            f"{source}. Nothing was written. Set SPOTIFY_PIPELINE_HOME (or S3_BUCKET, S3_PREFIX) "
+            f"to another place, or SPOTIFY_PIPELINE_DEPLOYMENT to the one that made it."
+        )
+
+
+def claim(store: ObjectStore, source: Source) -> None:
+    """Stamps an empty lake; raises `FixConfiguration` if it belongs to the other source."""
+    check(store, source)
+    if not store.put_new(keys.STAMP, json.dumps({"source": source}).encode()):
+        check(store, source)

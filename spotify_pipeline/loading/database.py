@@ -1,0 +1,37 @@
+"""What publishing and pipes need of a database, be it the DuckDB file or Snowflake."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Session(Protocol):
+    """One connection. Statements outside a transaction commit by themselves."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs one statement; the rows, or for DML one row with the number of rows it changed."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits at the end of the block; rolls back if it raises."""
+
+
+class Database(Protocol):
+    """Opens sessions; every session sees a schema of exactly this code's version, or raises."""
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session that is closed with the block, whatever happens in it."""
+
+    def location(self) -> str:
+        """Where it is, for people."""
+
+
+def literal(value: object) -> str:
+    """`value` as a SQL literal. For dates, numbers and our own keys; text is quoted."""
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def literals(values: Sequence[object]) -> str:
+    """`values` for an IN list; one that matches nothing where there are none."""
+    return ", ".join(map(literal, values)) or "NULL"

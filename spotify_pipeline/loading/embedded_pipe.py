@@ -1,0 +1,179 @@
+"""The embedded pipe: Snowpipe's semantics on the DuckDB file.
+
+A file name is taken once, loaded or failed; a file is loaded whole or not at all; every attempt
+has its line in the history; a paused pipe leaves files waiting. Columns match by name.
+"""
+
+import csv
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from spotify_pipeline import contract
+from spotify_pipeline.clock import Clock, machine_clock
+from spotify_pipeline.contract import Type
+from spotify_pipeline.lake import keys
+from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.loading.database import Session, literal, literals
+from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, PipeStatus, pipe_name
+
+_TYPES = {
+    Type.STRING: "VARCHAR",
+    Type.INTEGER: "BIGINT",
+    Type.BOOLEAN: "BOOLEAN",
+    Type.DATE: "DATE",
+    Type.TIMESTAMP: "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class EmbeddedPipe:
+    """Loads new files of `store` into LANDING."""
+
+    store: ObjectStore
+    clock: Clock = machine_clock
+
+    def load(self, session: Session, table: contract.Table) -> list[FileLoad]:
+        """Takes every file of `table` that was never taken; none while the pipe is paused."""
+        if self._is_paused(session, table):
+            return []
+        return [self._take(session, table, key) for key in self._waiting(session, table)]
+
+    def statuses(self, session: Session) -> dict[str, PipeStatus]:
+        """The pipes' states by table."""
+        return {
+            table.name: PipeStatus(
+                pipe_name(table),
+                "PAUSED" if self._is_paused(session, table) else "RUNNING",
+                len(self._waiting(session, table)),
+            )
+            for table in contract.TABLES
+        }
+
+    def failures(self, session: Session, file_keys: Sequence[str]) -> list[FileLoad]:
+        """Those of the files that could not be loaded."""
+        rows = session.execute(
+            f"SELECT table_name, file_name, status, row_count, last_load_time, "
+            f"first_error_message, first_error_row_number, first_error_column_name "
+            f"FROM pipes.copy_history "
+            f"WHERE status <> {literal(LoadStatus.LOADED)} AND file_name IN ({literals(file_keys)}) "
+            f"ORDER BY last_load_time, file_name"
+        )
+        return [
+            FileLoad(table, key, LoadStatus(status), count, at.replace(tzinfo=UTC), *error)
+            for table, key, status, count, at, *error in rows
+        ]
+
+    def pause(self, session: Session, table: contract.Table, paused: bool = True) -> None:
+        """Stops or resumes loading; files wait meanwhile."""
+        with session.transaction():
+            session.execute(f"DELETE FROM pipes.pipe WHERE table_name = {literal(table.name)}")
+            session.execute(
+                "INSERT INTO pipes.pipe VALUES (?, ?, ?)", [pipe_name(table), table.name, paused]
+            )
+
+    def _is_paused(self, session: Session, table: contract.Table) -> bool:
+        return session.execute(
+            f"SELECT is_paused FROM pipes.pipe WHERE table_name = {literal(table.name)}"
+        ) == [(True,)]
+
+    def _waiting(self, session: Session, table: contract.Table) -> list[str]:
+        taken = {
+            name
+            for (name,) in session.execute(
+                f"SELECT file_name FROM pipes.copy_history WHERE table_name = {literal(table.name)}"
+            )
+        }
+        found = self.store.list_keys(keys.table_prefix(table.name))
+        return [key for key in found if key not in taken]
+
+    def _take(self, session: Session, table: contract.Table, key: str) -> FileLoad:
+        at = self.clock()
+        with self.store.files([key]) as [path]:
+            try:
+                with session.transaction():
+                    rows = _copy(session, table, key, path, at)
+                    load = FileLoad(table.name, key, LoadStatus.LOADED, rows, at)
+                    _note(session, load)
+            except (duckdb.Error, OSError, EOFError, UnicodeDecodeError) as error:
+                message = str(error).splitlines()[0]
+                place = _first_error(session, table, path)
+                load = FileLoad(table.name, key, LoadStatus.FAILED, 0, at, message, *place)
+                _note(session, load)
+        return load
+
+
+def _copy(
+    session: Session, table: contract.Table, key: str, path: Path, at: datetime
+) -> int:
+    """Appends the file's rows; columns the table doesn't have are left out, missing ones null."""
+    known = [name for name in _header(path) if name in table.column_names]
+    names = ", ".join([*known, "_file", "_row", "_loaded_at"])
+    typed = ", ".join(f"CAST({name} AS {_type(table, name)})" for name in known)
+    [(rows,)] = session.execute(
+        f"INSERT INTO landing.{table.name} ({names}) "
+        f"SELECT {typed}, ?, row_number() OVER (), ? FROM {_rows_of(path)}",
+        [key, at.astimezone(UTC).replace(tzinfo=None)],
+    )
+    return int(rows)
+
+
+def _first_error(
+    session: Session, table: contract.Table, path: Path
+) -> tuple[int | None, str | None]:
+    """The first row that doesn't fit and its column, where the file can be read at all."""
+    try:
+        known = [name for name in _header(path) if name in table.column_names]
+        found = [
+            (row, name)
+            for name in known
+            for (row,) in session.execute(
+                f"SELECT min(row) FROM (SELECT {name} AS value, row_number() OVER () AS row "
+                f"FROM {_rows_of(path)}) WHERE TRY_CAST(value AS {_type(table, name)}) IS NULL "
+                f"AND (value IS NOT NULL OR {name in table.key})"
+            )
+            if row
+        ]
+    except (duckdb.Error, OSError, EOFError, UnicodeDecodeError):
+        return None, None
+    return min(found, default=(None, None))
+
+
+def _note(session: Session, load: FileLoad) -> None:
+    session.execute(
+        "INSERT INTO pipes.copy_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            f"{load.table}_pipe",
+            load.table,
+            load.key,
+            load.status,
+            load.rows,
+            load.error,
+            load.error_row,
+            load.error_column,
+            load.loaded_at.astimezone(UTC).replace(tzinfo=None),
+        ],
+    )
+
+
+def _header(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def _rows_of(path: Path) -> str:
+    """The file as a relation of text columns; only an unquoted empty field is null."""
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _header(path))
+    return (
+        f"read_csv({literal(path)}, columns = {{{columns}}}, header = true, auto_detect = false, "
+        f"delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
+        f"compression = 'gzip', strict_mode = true)"
+    )
+
+
+def _type(table: contract.Table, column: str) -> str:
+    return _TYPES[table.column(column).type]

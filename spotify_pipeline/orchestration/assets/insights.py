@@ -1,0 +1,44 @@
+"""`insights/*`: questions that the published tables answer every day."""
+
+import dagster as dg
+
+from spotify_pipeline import contract
+from spotify_pipeline.loading import insights
+from spotify_pipeline.orchestration.assets import published
+from spotify_pipeline.orchestration.metadata import Stage, explained
+from spotify_pipeline.orchestration.partitions import day_of
+from spotify_pipeline.orchestration.resources import DatabaseResource
+
+_SHOWN = 30
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The insights for one deployment."""
+    spec = stage.spec(
+        ["insights", "playlist_changes"],
+        "One row per entry that entered, left or moved in a playlist since its previous captured "
+        "day; the view PUBLIC.PLAYLIST_CHANGES.",
+        {stage.deployment.database},
+        deps=[published.key(contract.PLAYLIST), published.key(contract.PLAYLIST_ENTRY)],
+        metadata={"dagster/table_name": "PUBLIC.PLAYLIST_CHANGES"},
+    )
+
+    @dg.multi_asset(name="playlist_changes", specs=[spec])
+    def playlist_changes(
+        context: dg.AssetExecutionContext, database: DatabaseResource
+    ) -> dg.MaterializeResult:
+        day = day_of(context)
+        with explained(), database.database().session() as session:
+            changes = insights.playlist_changes(session, day)
+        counts = changes["change"].value_counts()
+        # Those who came or went first, then the moves, each from the top of the playlist.
+        shown = changes.drop(columns=["snapshot_date", "playlist_id"]).head(_SHOWN)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/partition_row_count": len(changes),
+                **{change: int(counts.get(change, 0)) for change in insights.CHANGES},
+                "changes": dg.MetadataValue.md(shown.to_markdown(index=False)),
+            }
+        )
+
+    return playlist_changes

@@ -1,0 +1,97 @@
+"""`published/<table>`: the day in HISTORY and PUBLIC, all tables in one transaction."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from spotify_pipeline import contract
+from spotify_pipeline.clock import Clock, today
+from spotify_pipeline.errors import SkipThis
+from spotify_pipeline.lake import attempts, batch
+from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.loading import publishing
+from spotify_pipeline.loading.database import Session
+from spotify_pipeline.orchestration.assets import landing
+from spotify_pipeline.orchestration.metadata import Stage, explained, table_schema
+from spotify_pipeline.orchestration.partitions import day_of
+from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
+
+
+def key(table: contract.Table) -> list[str]:
+    return ["published", table.name]
+
+
+def current_key(table: contract.Table) -> list[str]:
+    return ["published", f"tb_{table.name}"]
+
+
+def build(stage: Stage) -> dg.AssetsDefinition:
+    """The nine assets for one deployment: one step, because a day is published whole."""
+    database_kind = stage.deployment.database
+    history = {
+        tuple(key(table)): stage.spec(
+            key(table),
+            f"{table.grain.capitalize()}: exactly the rows of the day's current batch.",
+            {database_kind},
+            deps=[landing.key(table)],
+            metadata=table_schema(table.columns)
+            | {"dagster/table_name": f"HISTORY.{table.name.upper()}"},
+        )
+        for table in contract.TABLES
+    }
+    current = {
+        tuple(current_key(table)): stage.spec(
+            current_key(table),
+            f"One row per {table.name}: the latest that is known of it, and the days it was seen.",
+            {database_kind},
+            deps=[landing.key(table)],
+            metadata=table_schema([c for c in table.columns if c.name != "snapshot_date"])
+            | {"dagster/table_name": f"PUBLIC.TB_{table.name.upper()}"},
+        )
+        for table in contract.CURRENT
+    }
+
+    @dg.multi_asset(name="published", specs=[*history.values(), *current.values()], can_subset=True)
+    def published_tables(
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        database: DatabaseResource,
+        clock: dg.ResourceParam[Clock],
+    ) -> Iterator[dg.MaterializeResult]:
+        day = day_of(context)
+        with explained():
+            store = lake.store()
+            manifest = batch.current(store, day)
+            if not manifest:
+                raise SkipThis(f"{day} has no batch: materialize lake/* of {day} first.")
+            with database.database().session() as session:
+                outcome = publishing.publish(session, manifest, clock())
+                _note_missed(session, store, today(clock), clock)
+                totals = {
+                    table.name: session.execute(f"SELECT COUNT(*) FROM PUBLIC.TB_{table.name}")[0][0]
+                    for table in contract.CURRENT
+                }
+        said = "published" if outcome.is_new else "unchanged"
+        context.log.info(f"batch {outcome.batch} of {day}: {said}")
+        common = {"batch": outcome.batch, "outcome": said}
+        for table in contract.TABLES:
+            if dg.AssetKey(key(table)) in context.selected_asset_keys:
+                rows = {"dagster/partition_row_count": outcome.rows[table.name]}
+                yield dg.MaterializeResult(asset_key=key(table), metadata=rows | common)
+        for table in contract.CURRENT:
+            if dg.AssetKey(current_key(table)) in context.selected_asset_keys:
+                total = {"dagster/row_count": totals[table.name]}
+                yield dg.MaterializeResult(asset_key=current_key(table), metadata=total | common)
+
+    return published_tables
+
+
+def _note_missed(session: Session, store: ObjectStore, day: date, clock: Clock) -> None:
+    """Names what the days before `day` lack, from the one before the last published day on."""
+    published = [other for other in publishing.ledger(session) if other < day]
+    if not published:
+        return
+    first = max(published) - timedelta(days=1)
+    days = [first + timedelta(days=n) for n in range((day - first).days)]
+    publishing.note_missed(session, attempts.gaps(store, day, days), clock())

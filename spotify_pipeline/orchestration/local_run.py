@@ -1,0 +1,104 @@
+"""One day's graph in this process, for the command line and cron; same instance as the UI's."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from spotify_pipeline.deployment import Deployment
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.orchestration import jobs
+from spotify_pipeline.orchestration.assets.lake import BatchOptions
+
+_INSTANCE_SETTINGS = Path(__file__).parents[2] / "dagster.yaml"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a day went: sentences for people, empty where all is well."""
+
+    run_id: str
+    failed_steps: Sequence[str]
+    red_checks: Sequence[str]
+    warnings: Sequence[str]
+
+    @property
+    def is_well(self) -> bool:
+        return not self.failed_steps and not self.red_checks
+
+
+def prepare_dagster_home(deployment: Deployment) -> Path:
+    """The absolute path of the instance's folder, with the project's settings in it."""
+    folder = deployment.dagster_home.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _INSTANCE_SETTINGS.exists():
+            shutil.copy(_INSTANCE_SETTINGS, folder / "dagster.yaml")
+    except OSError as error:
+        raise FixConfiguration(
+            f"Can't write to the home {deployment.home.absolute()}: {error.strerror} "
+            f"({error.filename}). Make it writable, or set SPOTIFY_PIPELINE_HOME."
+        ) from error
+    return folder
+
+
+@contextmanager
+def dagster_instance(deployment: Deployment) -> Iterator[dg.DagsterInstance]:
+    """The deployment's instance, for the length of the block."""
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(deployment))) as instance:
+        yield instance
+
+
+def run_day(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    day: date,
+    options: BatchOptions | None = None,
+) -> RunOutcome:
+    """Runs the daily job for `day`; failures are told, not raised."""
+    job = definitions.resolve_job_def(jobs.DAILY)
+    assert job.partitions_def is not None
+    if not job.partitions_def.has_partition_key(day.isoformat()):
+        first, last = job.partitions_def.get_first_partition_key(), job.partitions_def.get_last_partition_key()
+        raise FixConfiguration(
+            f"{day} is none of the days {first} to {last}. The first one can be set with "
+            f"SPOTIFY_PIPELINE_START_DATE; Spotify can't be asked about the future."
+        )
+    result = job.execute_in_process(
+        run_config=dg.RunConfig(
+            ops={"lake": options or BatchOptions()},
+            # The outcome is told at the end; the whole log is in the UI.
+            loggers={"console": {"config": {"log_level": "CRITICAL"}}},
+        ),
+        partition_key=day.isoformat(),
+        instance=instance,
+        raise_on_error=False,
+    )
+    evaluations = result.get_asset_check_evaluations()
+    failed = [evaluation for evaluation in evaluations if not evaluation.passed]
+    return RunOutcome(
+        result.run_id,
+        [_step_text(event) for event in result.filter_events(lambda event: event.is_step_failure)],
+        [_check_text(check) for check in failed if check.severity is dg.AssetCheckSeverity.ERROR],
+        [_check_text(check) for check in failed if check.severity is dg.AssetCheckSeverity.WARN],
+    )
+
+
+def _step_text(event: dg.DagsterEvent) -> str:
+    """The sentence of a step that failed; a bug has its traceback in the UI."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        said = failure.user_failure_data.description
+    else:
+        said = failure.error_display_string.strip()
+    return f"{event.step_key}: {said}"
+
+
+def _check_text(check: dg.AssetCheckEvaluation) -> str:
+    offenders = check.metadata.get("offenders")
+    listed = f"\n{offenders.value}" if offenders else ""
+    return f"{check.asset_key.to_user_string()}, check {check.check_name}: {check.description}{listed}"

@@ -1,0 +1,219 @@
+"""What steps work with, built from a deployment.
+
+Secrets are no part of a resource: they are read from the environment when a client is made, so
+neither the UI nor a stored run can show them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from spotify_pipeline.clock import Clock
+from spotify_pipeline.deployment import Deployment, read_environment
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.ingest.capture import PlaylistReader
+from spotify_pipeline.lake import stamp
+from spotify_pipeline.lake.batch import Engine
+from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
+from spotify_pipeline.loading.database import Database
+from spotify_pipeline.loading.duckdb import DuckDBDatabase
+
+if TYPE_CHECKING:
+    from dagster_aws.s3 import S3Resource
+
+
+class SpotifyResource(dg.ConfigurableResource):
+    """Where playlists are read from."""
+
+    @contextmanager
+    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
+        """A client for the length of the block."""
+        raise NotImplementedError
+
+    def playlist_ids(self) -> list[str]:
+        """The configured playlists; raises `FixConfiguration` where there are none."""
+        raise NotImplementedError
+
+
+class SpotifyApi(SpotifyResource):
+    """The Spotify Web API, or a place that speaks it; credentials come from the environment."""
+
+    api_url: str
+    accounts_url: str
+    playlists: list[str]
+
+    @contextmanager
+    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
+        from spotify_pipeline.ingest.client import Credentials, SpotifyClient
+
+        env = read_environment()
+        credentials = Credentials(
+            env["SPOTIFY_CLIENT_ID"], env["SPOTIFY_CLIENT_SECRET"], env["SPOTIFY_REFRESH_TOKEN"]
+        )
+        yield SpotifyClient(credentials, self.api_url, self.accounts_url)
+
+    def playlist_ids(self) -> list[str]:
+        if not self.playlists:
+            raise FixConfiguration(
+                "No playlists are configured. Set SPOTIFY_PLAYLISTS in .env to ids, URIs or "
+                "links, separated by commas; or see the whole thing without an account: "
+                "spotify-pipeline demo"
+            )
+        return self.playlists
+
+
+class SandboxSpotify(SpotifyResource):
+    """A stand-in with a synthetic catalogue, served on loopback while it is needed."""
+
+    seed: int = 1
+
+    @contextmanager
+    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
+        from spotify_pipeline.ingest.client import Credentials, SpotifyClient
+        from spotify_pipeline.sandbox.app import create_app
+        from spotify_pipeline.sandbox.catalogue import Catalogue
+        from spotify_pipeline.sandbox.server import SandboxServer
+
+        with SandboxServer(create_app(Catalogue(self.seed), clock)) as server:
+            yield SpotifyClient(
+                Credentials("sandbox", "sandbox"), server.api_url, server.accounts_url
+            )
+
+    def playlist_ids(self) -> list[str]:
+        from spotify_pipeline.sandbox.catalogue import Catalogue
+
+        return [plan.playlist_id for plan in Catalogue(self.seed).playlists]
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The object store that holds raw documents, batches and manifests."""
+
+    source: str
+
+    def store(self) -> ObjectStore:
+        """The store; raises `FixConfiguration` if it belongs to the other source."""
+        store = self._store()
+        stamp.check(store, self.source)  # type: ignore[arg-type]
+        return store
+
+    def claim(self) -> ObjectStore:
+        """The store for writing captures: stamped with the source."""
+        store = self._store()
+        stamp.claim(store, self.source)  # type: ignore[arg-type]
+        return store
+
+    def _store(self) -> ObjectStore:
+        raise NotImplementedError
+
+
+class FolderLake(LakeResource):
+    """A folder."""
+
+    folder: str
+
+    def _store(self) -> ObjectStore:
+        return FolderStore(Path(self.folder))
+
+
+class BucketLake(LakeResource):
+    """An S3 bucket, or a part of it."""
+
+    s3: dg.ResourceDependency[Any]
+    bucket: str
+    prefix: str
+
+    def _store(self) -> ObjectStore:
+        if not self.bucket:
+            raise FixConfiguration("The aws deployment needs a bucket: set S3_BUCKET in .env.")
+        s3: S3Resource = self.s3
+        return S3Store(s3.get_client(), self.bucket, self.prefix)
+
+
+class EngineResource(dg.ConfigurableResource):
+    """What runs the transform."""
+
+    engine: str
+
+    def get(self) -> Engine:
+        """The engine; raises `FixConfiguration` if it can't run here."""
+        if self.engine != "embedded":
+            raise FixConfiguration(
+                f"The engine {self.engine} is not part of this release. "
+                f"Set SPOTIFY_PIPELINE_ENGINE=embedded in .env."
+            )
+        from spotify_pipeline.engines.embedded import EmbeddedEngine
+
+        return EmbeddedEngine()
+
+
+class DatabaseResource(dg.ConfigurableResource):
+    """Where users query."""
+
+    def database(self) -> Database:
+        raise NotImplementedError
+
+
+class DuckDBFile(DatabaseResource):
+    """A DuckDB file; one process writes at a time."""
+
+    path: str
+
+    def database(self) -> Database:
+        return DuckDBDatabase(Path(self.path))
+
+
+class SnowflakeAccount(DatabaseResource):
+    """A Snowflake database."""
+
+    def database(self) -> Database:
+        raise FixConfiguration(
+            "Snowflake is not part of this release. Set SPOTIFY_PIPELINE_DEPLOYMENT to demo or "
+            "local in .env; both publish to a DuckDB file."
+        )
+
+
+def build_resources(deployment: Deployment, clock: Clock) -> dict[str, Any]:
+    """The resources by the names under which steps ask for them."""
+    return {
+        "spotify": _spotify(deployment),
+        "engine": EngineResource(engine=deployment.engine),
+        "database": (
+            DuckDBFile(path=str(deployment.duckdb_file))
+            if deployment.database == "duckdb"
+            else SnowflakeAccount()
+        ),
+        "clock": clock,
+    } | _lake(deployment)
+
+
+def _spotify(deployment: Deployment) -> SpotifyResource:
+    if deployment.name == "demo":
+        return SandboxSpotify()
+    return SpotifyApi(
+        api_url=deployment.environment["SPOTIFY_API_URL"],
+        accounts_url=deployment.environment["SPOTIFY_ACCOUNTS_URL"],
+        playlists=list(deployment.playlists),
+    )
+
+
+def _lake(deployment: Deployment) -> dict[str, Any]:
+    if deployment.lake == "folder":
+        folder = str(deployment.lake_folder)
+        return {"lake": FolderLake(source=deployment.source, folder=folder)}
+    try:
+        from dagster_aws.s3 import S3Resource
+    except ImportError as error:
+        raise FixConfiguration(
+            "The aws deployment needs more packages: pip install -c constraints.txt -e '.[aws]'"
+        ) from error
+    s3 = S3Resource(endpoint_url=deployment.environment["AWS_ENDPOINT_URL"] or None)
+    lake = BucketLake(
+        source=deployment.source,
+        s3=s3,
+        bucket=deployment.environment["S3_BUCKET"],
+        prefix=deployment.environment["S3_PREFIX"],
+    )
+    return {"s3": s3, "lake": lake}

@@ -1,0 +1,5 @@
+"""From raw lines to the six tables, as pure functions over DataFrames.
+
+Written in the PySpark DataFrame API, within the part of it that behaves alike on Spark and on
+SQLFrame's DuckDB session. No reading, no writing, no Dagster: that is `engines`.
+"""

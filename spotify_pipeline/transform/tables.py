@@ -1,0 +1,262 @@
+"""The six tables from the frame of raw lines.
+
+`F` and `W` are the functions module and the Window class of the engine in use; `keep` turns a
+frame that is used several times into one that is computed once. Nulls of whole structs are never
+tested, only those of scalars: engines differ in which of the two an odd object becomes.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from spotify_pipeline import contract
+from spotify_pipeline.transform import values
+
+VERSION = 1
+"""Raised whenever the same raw lines would give other rows; a batch carries it."""
+
+Frame = Any
+Keep = Callable[[Frame], Frame]
+
+
+def transform(F: Any, W: Any, lines: Frame, keep: Keep) -> dict[str, Frame]:
+    """The tables of the contract by name, for every snapshot date in `lines`.
+
+    `lines` has the columns of `schema.RAW_LINE`. The result also holds `odd_values`: one row with,
+    for each column that is read with care, the number of values that were there but odd.
+    """
+    entries = keep(_entries(F, lines))
+    songs = keep(_songs(F, W, entries))
+    frames = {
+        "playlist": _playlist(F, lines),
+        "playlist_entry": entries,
+        "song": songs,
+        "album": _album(F, W, entries),
+        "artist": _artist(F, W, entries),
+        "song_artist": _song_artist(F, songs),
+    }
+    tables = {
+        table.name: frames[table.name].select(*table.column_names) for table in contract.TABLES
+    }
+    return tables | {"odd_values": _odd_values(F, entries)}
+
+
+def _playlist(F: Any, lines: Frame) -> Frame:
+    c = F.col
+    total = F.coalesce(c("playlist.items.total"), c("playlist.tracks.total"))
+    return lines.where(c("kind") == F.lit("playlist")).select(
+        "snapshot_date",
+        "playlist_id",
+        c("playlist.name").alias("playlist_name"),
+        c("playlist.description").alias("playlist_description"),
+        c("playlist.owner.id").alias("owner_id"),
+        c("playlist.owner.display_name").alias("owner_name"),
+        values.boolean(F, c("playlist.public")).alias("is_public"),
+        values.boolean(F, c("playlist.collaborative")).alias("is_collaborative"),
+        c("playlist.snapshot_id").alias("snapshot_id"),
+        values.integer(F, c("playlist.followers.total")).alias("followers"),
+        values.integer(F, total).alias("total_entries"),
+        c("playlist.external_urls.spotify").alias("playlist_url"),
+        values.timestamp(F, c("fetched_at")).alias("fetched_at"),
+    )
+
+
+def _entries(F: Any, lines: Frame) -> Frame:
+    """One row per slot, with everything that later tables need and the raw text of odd values."""
+    c = F.col
+    # A playlist's first page comes inside the playlist object; where both names of it are there,
+    # the newer one counts.
+    pages = lines.select(
+        "snapshot_date",
+        "playlist_id",
+        values.timestamp(F, c("fetched_at")).alias("fetched_at"),
+        F.coalesce(
+            c("page.offset"), c("playlist.items.offset"), c("playlist.tracks.offset"), F.lit("0")
+        ).alias("offset"),
+        F.coalesce(c("page.items"), c("playlist.items.items"), c("playlist.tracks.items")).alias(
+            "slots"
+        ),
+    )
+    slots = pages.select(
+        "snapshot_date",
+        "playlist_id",
+        "fetched_at",
+        "offset",
+        F.posexplode("slots").alias("index", "slot"),
+    )
+
+    def item(path: str) -> Any:
+        return F.coalesce(_field(c("slot.item"), path), _field(c("slot.track"), path))
+
+    raw = slots.select(
+        "snapshot_date",
+        "playlist_id",
+        "fetched_at",
+        (c("offset").cast("bigint") + c("index") + F.lit(1)).alias("position"),
+        c("slot.added_at").alias("raw_added_at"),
+        c("slot.added_by.id").alias("added_by"),
+        F.coalesce(c("slot.is_local"), item("is_local")).alias("is_local"),
+        values.text(F, item("id")).alias("item_id"),
+        F.lower(item("type")).alias("item_type"),
+        item("uri").alias("entry_uri"),
+        item("name").alias("entry_name"),
+        item("duration_ms").alias("raw_duration"),
+        item("explicit").alias("raw_explicit"),
+        item("popularity").alias("raw_popularity"),
+        item("disc_number").alias("raw_disc_number"),
+        item("track_number").alias("raw_track_number"),
+        values.text(F, item("external_ids.isrc")).alias("song_isrc"),
+        item("external_urls.spotify").alias("song_url"),
+        values.text(F, item("album.id")).alias("album_id"),
+        item("album.name").alias("album_name"),
+        F.lower(item("album.album_type")).alias("album_type"),
+        item("album.release_date").alias("raw_release_date"),
+        F.lower(item("album.release_date_precision")).alias("album_release_precision"),
+        item("album.total_tracks").alias("raw_total_tracks"),
+        item("album.external_urls.spotify").alias("album_url"),
+        item("album.images").alias("images"),
+        item("album.artists").alias("album_artists"),
+        item("artists").alias("artists"),
+    )
+    return raw.select(
+        "*",
+        _entry_type(F).alias("entry_type"),
+        F.when(_entry_type(F) == F.lit("track"), c("item_id")).alias("song_id"),
+        values.timestamp(F, c("raw_added_at")).alias("added_at"),
+        values.integer(F, c("raw_duration")).alias("song_duration"),
+        values.boolean(F, c("raw_explicit")).alias("song_explicit"),
+        values.integer(F, c("raw_popularity")).alias("song_popularity"),
+        values.integer(F, c("raw_disc_number")).alias("disc_number"),
+        values.integer(F, c("raw_track_number")).alias("track_number"),
+        values.release_date(F, c("raw_release_date"), c("album_release_precision")).alias(
+            "album_release_date"
+        ),
+        values.integer(F, c("raw_total_tracks")).alias("album_total_tracks"),
+    )
+
+
+def _field(struct: Any, path: str) -> Any:
+    """A nested field; SQLFrame doesn't resolve dotted names as deep as an album's link."""
+    return reduce(lambda field, name: field.getField(name), path.split("."), struct)
+
+
+def _entry_type(F: Any) -> Any:
+    """Local files have no id, so they are told first; what has no id or no known type is gone."""
+    c = F.col
+    local = (c("is_local") == F.lit("true")) | c("entry_uri").startswith("spotify:local:")
+    return (
+        F.when(F.coalesce(local, F.lit(False)), F.lit("local"))
+        .when(c("item_id").isNull(), F.lit("unavailable"))
+        .when(F.coalesce(c("item_type"), F.lit("track")) == F.lit("track"), F.lit("track"))
+        .when(c("item_type") == F.lit("episode"), F.lit("episode"))
+        .otherwise(F.lit("unavailable"))
+    )
+
+
+def _latest(F: Any, W: Any, frame: Frame, *key: str) -> Frame:
+    """Of the rows with one key, the one that was fetched last; the rest decides ties."""
+    newest_first = (F.col(name).desc() for name in ("fetched_at", "playlist_id", "position"))
+    window = W.partitionBy("snapshot_date", *key).orderBy(*newest_first)
+    return frame.select("*", F.row_number().over(window).alias("rank")).where(
+        F.col("rank") == F.lit(1)
+    )
+
+
+def _first_id(F: Any, artists: str) -> Any:
+    return values.text(F, F.try_element_at(F.col(artists), F.lit(1)).getField("id"))
+
+
+def _songs(F: Any, W: Any, entries: Frame) -> Frame:
+    c = F.col
+    # Chart playlists say 1970 where they mean "unknown".
+    added = F.when(~c("added_at").startswith("1970-"), F.substring("added_at", 1, 10))
+    tracks = entries.where(c("song_id").isNotNull()).select(
+        "*",
+        F.min(added).over(W.partitionBy("snapshot_date", "song_id")).alias("song_added"),
+    )
+    return _latest(F, W, tracks, "song_id").select(
+        "snapshot_date",
+        "song_id",
+        c("entry_name").alias("song_name"),
+        "song_duration",
+        "song_explicit",
+        "song_isrc",
+        "song_url",
+        "song_popularity",
+        "song_added",
+        "album_id",
+        _first_id(F, "artists").alias("artist_id"),
+        "disc_number",
+        "track_number",
+        "fetched_at",
+        "artists",
+    )
+
+
+def _album(F: Any, W: Any, entries: Frame) -> Frame:
+    c = F.col
+    albums = entries.where(c("song_id").isNotNull() & c("album_id").isNotNull())
+    return _latest(F, W, albums, "album_id").select(
+        "*",
+        F.try_element_at(c("images"), F.lit(1)).getField("url").alias("album_image_url"),
+        _first_id(F, "album_artists").alias("artist_id"),
+    )
+
+
+def _artist(F: Any, W: Any, entries: Frame) -> Frame:
+    """Artists of songs and of their albums: both are referred to."""
+    c = F.col
+    tracks = entries.where(c("song_id").isNotNull())
+
+    def named(artists: str) -> Frame:
+        return tracks.select(
+            "snapshot_date", "playlist_id", "position", "fetched_at", F.explode(artists).alias("a")
+        ).select(
+            "snapshot_date",
+            "playlist_id",
+            "position",
+            "fetched_at",
+            values.text(F, c("a.id")).alias("artist_id"),
+            c("a.name").alias("artist_name"),
+            c("a.external_urls.spotify").alias("artist_url"),
+        )
+
+    artists = named("artists").unionByName(named("album_artists"))
+    return _latest(F, W, artists.where(c("artist_id").isNotNull()), "artist_id")
+
+
+def _song_artist(F: Any, songs: Frame) -> Frame:
+    c = F.col
+    return (
+        songs.select("snapshot_date", "song_id", F.posexplode("artists").alias("index", "a"))
+        .select(
+            "snapshot_date",
+            "song_id",
+            (c("index") + F.lit(1)).alias("artist_position"),
+            values.text(F, c("a.id")).alias("artist_id"),
+        )
+        .where(c("artist_id").isNotNull())
+    )
+
+
+# Where the text of a guarded column is found in the frame of entries.
+_GUARDED = {
+    "added_at": "raw_added_at",
+    "song_duration": "raw_duration",
+    "song_explicit": "raw_explicit",
+    "song_popularity": "raw_popularity",
+    "disc_number": "raw_disc_number",
+    "track_number": "raw_track_number",
+    "album_release_date": "raw_release_date",
+    "album_total_tracks": "raw_total_tracks",
+}
+
+
+def _odd_values(F: Any, entries: Frame) -> Frame:
+    c = F.col
+    counts = [
+        F.count(F.when(c(raw).isNotNull() & c(column).isNull(), F.lit(1))).alias(column)
+        for column, raw in _GUARDED.items()
+    ]
+    known = F.coalesce(c("item_type"), F.lit("track")).isin("track", "episode")
+    return entries.agg(*counts, F.count(F.when(~known, F.lit(1))).alias("entry_type"))
