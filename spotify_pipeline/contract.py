@@ -184,9 +184,7 @@ ALBUM = Table(
         _integer("album_total_tracks", "tracks on the album", "item.album.total_tracks"),
         _string("album_url", "link to the album", "item.album.external_urls.spotify"),
         _string("album_image_url", "widest cover image", "item.album.images[0].url"),
-        _string(
-            "artist_id", "its first artist", "item.album.artists[0].id", references="artist"
-        ),
+        _string("artist_id", "its first artist", "item.album.artists[0].id", references="artist"),
         _FETCHED_AT,
     ),
 )
@@ -210,9 +208,7 @@ SONG_ARTIST = Table(
     ("snapshot_date", "song_id", "artist_position"),
     (
         _SNAPSHOT_DATE,
-        Column(
-            "song_id", Type.STRING, "the song", "item.id", nullable=False, references="song"
-        ),
+        Column("song_id", Type.STRING, "the song", "item.id", nullable=False, references="song"),
         _integer(
             "artist_position", "place among the artists, 1 is first", "item.artists", nullable=False
         ),

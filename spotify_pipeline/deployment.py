@@ -144,9 +144,7 @@ class Deployment:
         return self.name != "demo"
 
 
-def read_deployment(
-    environment: Environment | None = None, name: str | None = None
-) -> Deployment:
+def read_deployment(environment: Environment | None = None, name: str | None = None) -> Deployment:
     """The deployment that the environment picks, or `name`.
 
     Raises `FixConfiguration` listing every value that is none of the known ones.
@@ -155,9 +153,7 @@ def read_deployment(
     problems: list[str] = []
     picked = name or env["SPOTIFY_PIPELINE_DEPLOYMENT"]
     if picked not in ("demo", "local", "aws"):
-        problems.append(
-            f"SPOTIFY_PIPELINE_DEPLOYMENT={picked!r}: known are demo, local and aws."
-        )
+        problems.append(f"SPOTIFY_PIPELINE_DEPLOYMENT={picked!r}: known are demo, local and aws.")
         picked = "demo"
     engine = env["SPOTIFY_PIPELINE_ENGINE"] or ("glue" if picked == "aws" else "embedded")
     allowed = ("glue", "spark", "embedded") if picked == "aws" else ("embedded", "spark")

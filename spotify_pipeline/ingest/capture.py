@@ -67,9 +67,7 @@ def capture_day(
         attempts.record(
             store, day, started_at, attempts.Attempt(tuple(playlist_ids), tuple(failures))
         )
-    return DayReport(
-        captured, tuple(p for p in playlist_ids if p in there), tuple(failures)
-    )
+    return DayReport(captured, tuple(p for p in playlist_ids if p in there), tuple(failures))
 
 
 def _capture(

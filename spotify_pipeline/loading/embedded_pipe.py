@@ -107,9 +107,7 @@ class EmbeddedPipe:
         return load
 
 
-def _copy(
-    session: Session, table: contract.Table, key: str, path: Path, at: datetime
-) -> int:
+def _copy(session: Session, table: contract.Table, key: str, path: Path, at: datetime) -> int:
     """Appends the file's rows; columns the table doesn't have are left out, missing ones null."""
     known = [name for name in _header(path) if name in table.column_names]
     names = ", ".join([*known, "_file", "_row", "_loaded_at"])

@@ -59,9 +59,7 @@ def row_counts(session: Session) -> dict[str, int]:
     """The rows of every table that people query, by its full name."""
     names = [f"PUBLIC.TB_{table.name.upper()}" for table in contract.CURRENT]
     names += [f"HISTORY.{table.name.upper()}" for table in contract.TABLES]
-    return {
-        name: int(session.execute(f"SELECT COUNT(*) FROM {name}")[0][0]) for name in names
-    }
+    return {name: int(session.execute(f"SELECT COUNT(*) FROM {name}")[0][0]) for name in names}
 
 
 def _quoted(name: str) -> str:

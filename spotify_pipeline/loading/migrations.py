@@ -11,6 +11,7 @@ from spotify_pipeline import contract
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.loading.database import Session, literal
 
+
 @dataclass(frozen=True)
 class Migration:
     """One step of the schema; `version` counts from 1."""
@@ -85,11 +86,7 @@ def _describe(session: Session) -> None:
         _comment(session, f"public.tb_{table.name}", f"one row per {table.name}", known)
 
 
-def _comment(
-    session: Session, name: str, grain: str, columns: Sequence[contract.Column]
-) -> None:
+def _comment(session: Session, name: str, grain: str, columns: Sequence[contract.Column]) -> None:
     session.execute(f"COMMENT ON TABLE {name} IS {literal(grain)}")
     for column in columns:
-        session.execute(
-            f"COMMENT ON COLUMN {name}.{column.name} IS {literal(column.description)}"
-        )
+        session.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {literal(column.description)}")

@@ -93,9 +93,7 @@ def ledger(session: Session) -> dict[date, int]:
     return dict(session.execute("SELECT snapshot_date, batch FROM OPS.LEDGER"))
 
 
-def note_missed(
-    session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime
-) -> None:
+def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime) -> None:
     """Adds a permanent row for each playlist and day that can't be captured any more."""
     known = set(session.execute("SELECT snapshot_date, playlist_id FROM OPS.MISSED"))
     with session.transaction():
@@ -168,8 +166,7 @@ def _replace_day(session: Session, table: contract.Table, manifest: Manifest) ->
     """Puts the batch's rows in the place of the day's; the number of rows."""
     columns = ", ".join(table.column_names)
     session.execute(
-        f"DELETE FROM HISTORY.{table.name} "
-        f"WHERE snapshot_date = {literal(manifest.snapshot_date)}"
+        f"DELETE FROM HISTORY.{table.name} WHERE snapshot_date = {literal(manifest.snapshot_date)}"
     )
     # A pipe delivers at least once, so a row may have come twice.
     [(rows, *_)] = session.execute(

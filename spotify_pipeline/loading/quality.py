@@ -112,9 +112,7 @@ def fresh(session: Session, playlist_ids: Sequence[str], day: date) -> Finding:
     return _finding(f"every playlist captured since {oldest}", "playlists are stale", offenders)
 
 
-def rows_agree(
-    session: Session, manifests: Sequence[Manifest], table: contract.Table
-) -> Finding:
+def rows_agree(session: Session, manifests: Sequence[Manifest], table: contract.Table) -> Finding:
     """Rows written, landed and published are the same number, for each day's current batch."""
     published: Mapping[date, int] = dict(
         session.execute(

@@ -43,7 +43,11 @@ def result(
         metadata={
             "expected": finding.expected,
             "found": finding.found,
-            **({"offenders": dg.MetadataValue.md(_list(finding.offenders))} if finding.offenders else {}),
+            **(
+                {"offenders": dg.MetadataValue.md(_list(finding.offenders))}
+                if finding.offenders
+                else {}
+            ),
         },
     )
 

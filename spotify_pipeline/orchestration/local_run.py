@@ -63,7 +63,10 @@ def run_day(
     job = definitions.resolve_job_def(jobs.DAILY)
     assert job.partitions_def is not None
     if not job.partitions_def.has_partition_key(day.isoformat()):
-        first, last = job.partitions_def.get_first_partition_key(), job.partitions_def.get_last_partition_key()
+        first, last = (
+            job.partitions_def.get_first_partition_key(),
+            job.partitions_def.get_last_partition_key(),
+        )
         raise FixConfiguration(
             f"{day} is none of the days {first} to {last}. The first one can be set with "
             f"SPOTIFY_PIPELINE_START_DATE; Spotify can't be asked about the future."
@@ -101,4 +104,6 @@ def _step_text(event: dg.DagsterEvent) -> str:
 def _check_text(check: dg.AssetCheckEvaluation) -> str:
     offenders = check.metadata.get("offenders")
     listed = f"\n{offenders.value}" if offenders else ""
-    return f"{check.asset_key.to_user_string()}, check {check.check_name}: {check.description}{listed}"
+    return (
+        f"{check.asset_key.to_user_string()}, check {check.check_name}: {check.description}{listed}"
+    )

@@ -42,4 +42,3 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H}", partition_key=day.isoformat())
 
     return daily
-

@@ -113,9 +113,7 @@ def _open_manifests(store: ObjectStore, session: Session) -> list[Manifest]:
     """The current batches of the last days that are not the published ones."""
     done = publishing.ledger(session)
     current = list(batch.current_batches(store).items())[-OPEN_DAYS:]
-    return [
-        batch.read(store, day, number) for day, number in current if done.get(day, 0) < number
-    ]
+    return [batch.read(store, day, number) for day, number in current if done.get(day, 0) < number]
 
 
 def _runs_in_progress(context: dg.SensorEvaluationContext) -> Sequence[dg.DagsterRun]:
@@ -144,9 +142,7 @@ def _requests(
             )
         elif not asked or now - datetime.fromisoformat(asked[-1]) >= WAITS[len(asked)]:
             kept[name] = [*asked, now.isoformat()]
-            requests.append(
-                dg.RunRequest(run_key=f"{name}/{len(asked) + 1}", partition_key=day)
-            )
+            requests.append(dg.RunRequest(run_key=f"{name}/{len(asked) + 1}", partition_key=day))
     cursor.requests = kept
     return requests, stuck
 
@@ -170,5 +166,3 @@ def _is_news(cursor: Cursor, evaluation: dg.AssetCheckEvaluation) -> bool:
     is_news = cursor.verdicts.get(name) != verdict
     cursor.verdicts[name] = verdict
     return is_news
-
-

@@ -254,8 +254,9 @@ _GUARDED = {
 
 def _odd_values(F: Any, entries: Frame) -> Frame:
     c = F.col
+    # The year 0000 is Spotify's way of saying that it doesn't know: null, but not odd.
     counts = [
-        F.count(F.when(c(raw).isNotNull() & c(column).isNull(), F.lit(1))).alias(column)
+        F.count(F.when((c(raw) != F.lit("0000")) & c(column).isNull(), F.lit(1))).alias(column)
         for column, raw in _GUARDED.items()
     ]
     known = F.coalesce(c("item_type"), F.lit("track")).isin("track", "episode")

@@ -69,7 +69,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 outcome = publishing.publish(session, manifest, clock())
                 _note_missed(session, store, today(clock), clock)
                 totals = {
-                    table.name: session.execute(f"SELECT COUNT(*) FROM PUBLIC.TB_{table.name}")[0][0]
+                    table.name: session.execute(f"SELECT COUNT(*) FROM PUBLIC.TB_{table.name}")[0][
+                        0
+                    ]
                     for table in contract.CURRENT
                 }
         said = "published" if outcome.is_new else "unchanged"

@@ -69,7 +69,9 @@ def _materialize(
 def _result(
     store: ObjectStore, context: dg.AssetExecutionContext, report: DayReport
 ) -> dg.MaterializeResult:
-    failed = "\n".join(f"- `{failure.playlist_id}`: {failure.reason}" for failure in report.failures)
+    failed = "\n".join(
+        f"- `{failure.playlist_id}`: {failure.reason}" for failure in report.failures
+    )
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": store.uri(keys.raw_prefix(day_of(context))),
