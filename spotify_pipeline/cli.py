@@ -117,7 +117,7 @@ def _dev(arguments: argparse.Namespace) -> int:
 
     home = prepare_dagster_home(read_deployment())
     command = ["dagster", "dev", "-w", "workspace.yaml", "-p", arguments.port]
-    os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))
+    os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))  # noqa: S606
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
@@ -135,7 +135,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
         f"  SPOTIFY_ACCOUNTS_URL={address}\n"
         f"  SPOTIFY_CLIENT_ID=sandbox\n"
         f"  SPOTIFY_CLIENT_SECRET=sandbox\n"
-        f"  SPOTIFY_PLAYLISTS={','.join(catalogue.playlist_ids)}\n"
+        f"  SPOTIFY_PLAYLISTS={','.join(plan.playlist_id for plan in catalogue.playlists)}\n"
         f"Ctrl-C ends it.",
         flush=True,
     )
@@ -180,9 +180,9 @@ def _print_day(deployment: Deployment, day: date) -> None:
 
 def _next_steps(deployment: Deployment) -> str:
     query = (
-        "import duckdb; print(duckdb.connect('{}', read_only=True)"
+        f"import duckdb; print(duckdb.connect('{deployment.duckdb_file}', read_only=True)"
         ".sql('FROM PUBLIC.PLAYLIST_CHANGES ORDER BY snapshot_date DESC'))"
-    ).format(deployment.duckdb_file)
+    )
     return (
         f"\nWhat next\n"
         f"  make dev                     the graph and these runs in the browser\n"

@@ -27,7 +27,7 @@ def build_defs(deployment: Deployment, clock: Clock = machine_clock) -> dg.Defin
             published.build(stage),
             insights.build(stage),
         ],
-        asset_checks=checks.build(deployment.database),
+        asset_checks=checks.build(),
         jobs=jobs.build(deployment),
         schedules=[build_daily(deployment)],
         sensors=[build_sensor(deployment)],

@@ -5,8 +5,8 @@ object a run, kept with the lake, so that it outlives every database and schedul
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from spotify_pipeline.lake import keys, raw
@@ -53,42 +53,37 @@ def days(store: ObjectStore) -> list[date]:
 def missing(store: ObjectStore, day: date) -> list[Failure]:
     """The playlists of the last attempt at `day` that have no raw document, with the reason."""
     attempt = latest(store, day)
-    return missing_of(attempt, raw.captured(store, day)) if attempt else []
+    return _lacking(store, day, attempt) if attempt else []
 
 
-def missing_of(attempt: Attempt, captured: set[str]) -> list[Failure]:
-    """The playlists of `attempt` that are not in `captured`, with the reason."""
-    reasons: Mapping[str, str] = {
-        failure.playlist_id: failure.reason for failure in attempt.failures
-    }
+def gaps(store: ObjectStore, past_days: Sequence[date]) -> dict[date, list[Failure]]:
+    """What is missing on each of `past_days` for ever; days without a gap are left out.
+
+    A day without any attempt is measured by the playlists of the last attempt before it.
+    """
+    attempted = days(store)
+    found = {}
+    for day in past_days:
+        known = max((other for other in attempted if other <= day), default=None)
+        attempt = latest(store, known) if known else None
+        if attempt and known != day:
+            reason = "no run tried it before the day ended"
+            attempt = replace(
+                attempt, failures=tuple(Failure(id_, reason) for id_ in attempt.playlist_ids)
+            )
+        if attempt and (lacking := _lacking(store, day, attempt)):
+            found[day] = lacking
+    return found
+
+
+def _lacking(store: ObjectStore, day: date, attempt: Attempt) -> list[Failure]:
+    captured = raw.captured(store, day)
+    reasons = {failure.playlist_id: failure.reason for failure in attempt.failures}
     return [
         Failure(playlist_id, reasons.get(playlist_id, "not tried: the run ended before it"))
         for playlist_id in attempt.playlist_ids
         if playlist_id not in captured
     ]
-
-
-def gaps(store: ObjectStore, before: date, days_back: Sequence[date]) -> dict[date, list[Failure]]:
-    """What is missing on each of `days_back` that lies before `before`.
-
-    A day without any attempt is measured by the playlists of the last attempt before it.
-    """
-    attempted = days(store)
-    found: dict[date, list[Failure]] = {}
-    for day in days_back:
-        earlier = [attempt_day for attempt_day in attempted if attempt_day <= day]
-        if day >= before or not earlier:
-            continue
-        attempt = latest(store, earlier[-1])
-        assert attempt is not None
-        if earlier[-1] != day:
-            reason = "no run tried it before the day ended"
-            attempt = Attempt(
-                attempt.playlist_ids, tuple(Failure(p, reason) for p in attempt.playlist_ids)
-            )
-        if missing_there := missing_of(attempt, raw.captured(store, day)):
-            found[day] = missing_there
-    return found
 
 
 def _read(store: ObjectStore, key: str) -> Attempt:

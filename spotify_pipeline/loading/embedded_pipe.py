@@ -60,7 +60,8 @@ class EmbeddedPipe:
             f"SELECT table_name, file_name, status, row_count, last_load_time, "
             f"first_error_message, first_error_row_number, first_error_column_name "
             f"FROM pipes.copy_history "
-            f"WHERE status <> {literal(LoadStatus.LOADED)} AND file_name IN ({literals(file_keys)}) "
+            f"WHERE status <> {literal(LoadStatus.LOADED)} "
+            f"AND file_name IN ({literals(file_keys)}) "
             f"ORDER BY last_load_time, file_name"
         )
         return [

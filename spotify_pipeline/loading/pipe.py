@@ -13,7 +13,6 @@ from spotify_pipeline import contract
 from spotify_pipeline.lake.batch import Manifest
 from spotify_pipeline.loading.database import Session
 
-
 RUNNING = "RUNNING"
 
 

@@ -61,12 +61,9 @@ def run_day(
 ) -> RunOutcome:
     """Runs the daily job for `day`; failures are told, not raised."""
     job = definitions.resolve_job_def(jobs.DAILY)
-    assert job.partitions_def is not None
-    if not job.partitions_def.has_partition_key(day.isoformat()):
-        first, last = (
-            job.partitions_def.get_first_partition_key(),
-            job.partitions_def.get_last_partition_key(),
-        )
+    days = job.partitions_def
+    if days and not days.has_partition_key(day.isoformat()):
+        first, last = days.get_first_partition_key(), days.get_last_partition_key()
         raise FixConfiguration(
             f"{day} is none of the days {first} to {last}. The first one can be set with "
             f"SPOTIFY_PIPELINE_START_DATE; Spotify can't be asked about the future."

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dagster_aws.s3 import S3Resource
 
 
-class SpotifyResource(dg.ConfigurableResource):
+class SpotifyResource(dg.ConfigurableResource[Any]):
     """Where playlists are read from."""
 
     @contextmanager
@@ -46,7 +46,7 @@ class SpotifyApi(SpotifyResource):
     playlists: list[str]
 
     @contextmanager
-    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
+    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:  # noqa: ARG002
         from spotify_pipeline.ingest.client import Credentials, SpotifyClient
 
         env = read_environment()
@@ -88,7 +88,7 @@ class SandboxSpotify(SpotifyResource):
         return [plan.playlist_id for plan in Catalogue(self.seed).playlists]
 
 
-class LakeResource(dg.ConfigurableResource):
+class LakeResource(dg.ConfigurableResource[Any]):
     """The object store that holds raw documents, batches and manifests."""
 
     source: str
@@ -132,7 +132,7 @@ class BucketLake(LakeResource):
         return S3Store(s3.get_client(), self.bucket, self.prefix)
 
 
-class EngineResource(dg.ConfigurableResource):
+class EngineResource(dg.ConfigurableResource[Any]):
     """What runs the transform."""
 
     engine: str
@@ -149,7 +149,7 @@ class EngineResource(dg.ConfigurableResource):
         return EmbeddedEngine()
 
 
-class DatabaseResource(dg.ConfigurableResource):
+class DatabaseResource(dg.ConfigurableResource[Any]):
     """Where users query."""
 
     def database(self) -> Database:

@@ -26,7 +26,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     @dg.multi_asset(name="playlist_changes", specs=[spec])
     def playlist_changes(
         context: dg.AssetExecutionContext, database: DatabaseResource
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         day = day_of(context)
         with explained(), database.database().session() as session:
             changes = insights.playlist_changes(session, day)

@@ -44,7 +44,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         lake: LakeResource,
         engine: EngineResource,
         clock: dg.ResourceParam[Clock],
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         day = day_of(context)
         with explained():
             store = lake.store()

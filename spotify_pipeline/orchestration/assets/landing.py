@@ -32,7 +32,7 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     specs = [
         stage.spec(
             key(table),
-            f"Rows of the lake's {table.name} files, as the pipe loaded them: append-only, transit.",
+            f"Rows of the lake's {table.name} files, as the pipe loaded them.",
             {stage.deployment.database},
             deps=[lake_assets.key(table)],
             metadata=table_schema(table.columns)
@@ -48,7 +48,7 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         lake: LakeResource,
         database: DatabaseResource,
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         selected = [
             table
             for table in contract.TABLES

@@ -58,7 +58,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         lake: LakeResource,
         database: DatabaseResource,
         clock: dg.ResourceParam[Clock],
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         day = day_of(context)
         with explained():
             store = lake.store()
@@ -76,15 +76,26 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 }
         said = "published" if outcome.is_new else "unchanged"
         context.log.info(f"batch {outcome.batch} of {day}: {said}")
-        common = {"batch": outcome.batch, "outcome": said}
         for table in contract.TABLES:
             if dg.AssetKey(key(table)) in context.selected_asset_keys:
-                rows = {"dagster/partition_row_count": outcome.rows[table.name]}
-                yield dg.MaterializeResult(asset_key=key(table), metadata=rows | common)
+                yield dg.MaterializeResult(
+                    asset_key=key(table),
+                    metadata={
+                        "dagster/partition_row_count": outcome.rows[table.name],
+                        "batch": outcome.batch,
+                        "outcome": said,
+                    },
+                )
         for table in contract.CURRENT:
             if dg.AssetKey(current_key(table)) in context.selected_asset_keys:
-                total = {"dagster/row_count": totals[table.name]}
-                yield dg.MaterializeResult(asset_key=current_key(table), metadata=total | common)
+                yield dg.MaterializeResult(
+                    asset_key=current_key(table),
+                    metadata={
+                        "dagster/row_count": totals[table.name],
+                        "batch": outcome.batch,
+                        "outcome": said,
+                    },
+                )
 
     return published_tables
 
@@ -96,4 +107,4 @@ def _note_missed(session: Session, store: ObjectStore, day: date, clock: Clock) 
         return
     first = max(published) - timedelta(days=1)
     days = [first + timedelta(days=n) for n in range((day - first).days)]
-    publishing.note_missed(session, attempts.gaps(store, day, days), clock())
+    publishing.note_missed(session, attempts.gaps(store, days), clock())

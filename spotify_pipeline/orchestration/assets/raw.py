@@ -1,5 +1,7 @@
 """`raw_playlist_json`: what Spotify says about each playlist today, kept as it came."""
 
+from typing import Any
+
 import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
@@ -29,7 +31,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         spotify: SpotifyResource,
         lake: LakeResource,
         clock: dg.ResourceParam[Clock],
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         with explained():
             return _materialize(context, spotify, lake, clock)
 
@@ -41,7 +43,7 @@ def _materialize(
     spotify: SpotifyResource,
     lake: LakeResource,
     clock: Clock,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     day = day_of(context)
     if day != today(clock):
         store = lake.store()
@@ -68,17 +70,15 @@ def _materialize(
 
 def _result(
     store: ObjectStore, context: dg.AssetExecutionContext, report: DayReport
-) -> dg.MaterializeResult:
-    failed = "\n".join(
-        f"- `{failure.playlist_id}`: {failure.reason}" for failure in report.failures
-    )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/uri": store.uri(keys.raw_prefix(day_of(context))),
-            "captured": len(report.captured),
-            "already_there": len(report.already_there),
-            "failed": len(report.failures),
-            "entries_captured": sum(report.captured.values()),
-        }
-        | ({"failures": dg.MetadataValue.md(failed)} if failed else {})
-    )
+) -> dg.MaterializeResult[None]:
+    metadata: dict[str, dg.MetadataValue[Any] | str | int] = {
+        "dagster/uri": store.uri(keys.raw_prefix(day_of(context))),
+        "captured": len(report.captured),
+        "already_there": len(report.already_there),
+        "failed": len(report.failures),
+        "entries_captured": sum(report.captured.values()),
+    }
+    if report.failures:
+        reasons = "\n".join(f"- `{f.playlist_id}`: {f.reason}" for f in report.failures)
+        metadata["failures"] = dg.MetadataValue.md(reasons)
+    return dg.MaterializeResult(metadata=metadata)
