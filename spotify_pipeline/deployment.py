@@ -6,10 +6,10 @@ nothing: every deployment loads without credentials, and what is missing is said
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from dotenv import dotenv_values
 
@@ -73,7 +73,7 @@ _OURS = "SPOTIFY_PIPELINE_"
 class Environment:
     """The variables' values, and for each where it came from: .env, environment or default."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)  # there are secrets among them
     origins: Mapping[str, str]
 
     def __getitem__(self, name: str) -> str:
@@ -154,9 +154,8 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
     picked = name or env["SPOTIFY_PIPELINE_DEPLOYMENT"]
     if picked not in ("demo", "local", "aws"):
         problems.append(f"SPOTIFY_PIPELINE_DEPLOYMENT={picked!r}: known are demo, local and aws.")
-        picked = "demo"
     engine = env["SPOTIFY_PIPELINE_ENGINE"] or ("glue" if picked == "aws" else "embedded")
-    allowed = ("glue", "spark", "embedded") if picked == "aws" else ("embedded", "spark")
+    allowed = ("embedded", "spark") if picked in ("demo", "local") else get_args(EngineName)
     if engine not in allowed:
         problems.append(
             f"SPOTIFY_PIPELINE_ENGINE={engine!r}: known in {picked} are {', '.join(allowed)}."

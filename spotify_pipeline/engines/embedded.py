@@ -3,6 +3,8 @@
 SQLFrame turns the transform into SQL once per process; each batch then is plain DuckDB.
 """
 
+import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +14,7 @@ import duckdb
 
 from spotify_pipeline import contract
 from spotify_pipeline.lake.batch import Transformed, UnreadableDocuments
-from spotify_pipeline.transform.schema import RAW_LINE, duckdb_type
+from spotify_pipeline.transform.schema import ENVELOPE, RAW_LINE, duckdb_type
 from spotify_pipeline.transform.tables import Frame, transform
 
 # What a reader needs to get the same values back: nulls are empty, empty strings are quoted.
@@ -28,7 +30,7 @@ class EmbeddedEngine:
     def transform(self, documents: Sequence[Path], out: Path) -> Transformed:
         """Reads raw documents, writes `out/<table>.csv.gz` for each table of the contract.
 
-        Raises `UnreadableDocuments` where a line is no JSON or a file is cut off.
+        Raises `UnreadableDocuments` where a line is no answer or a file is damaged.
         """
         plan = _plan()
         with duckdb.connect() as connection:
@@ -81,10 +83,22 @@ def _plan() -> _Plan:
         return plan
 
 
+def _check_sums(documents: Sequence[Path]) -> None:
+    """DuckDB doesn't look at gzip's checksums: it would read other values out of damaged files."""
+    for document in documents:
+        try:
+            with gzip.open(document) as stream:
+                while stream.read(1 << 20):
+                    pass
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableDocuments(f"{document}: {error}") from error
+
+
 def _read_lines(connection: duckdb.DuckDBPyConnection, documents: Sequence[Path]) -> None:
+    _check_sums(documents)
     columns = ", ".join(f"'{name}': '{duckdb_type(field)}'" for name, field in RAW_LINE.items())
     try:
-        # What isn't JSON becomes a row of nulls; every whole line has a kind.
+        # What isn't JSON becomes a row of nulls.
         connection.execute(
             f"CREATE TABLE lines AS SELECT * FROM read_json($1, format = 'newline_delimited', "
             f"ignore_errors = true, columns = {{{columns}}})",
@@ -92,9 +106,13 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, documents: Sequence[Path]
         )
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise UnreadableDocuments(str(error)) from error
-    unreadable = connection.execute("SELECT count(*) FROM lines WHERE kind IS NULL").fetchall()
+    lacking = " OR ".join(f"{name} IS NULL" for name in ENVELOPE)
+    unreadable = connection.execute(
+        f"SELECT count(*) FROM lines WHERE {lacking} OR CASE kind "
+        f"WHEN 'playlist' THEN playlist IS NULL WHEN 'page' THEN page IS NULL ELSE true END"
+    ).fetchall()
     if unreadable != [(0,)]:
-        raise UnreadableDocuments(f"{unreadable[0][0]} lines are no JSON")
+        raise UnreadableDocuments(f"{unreadable[0][0]} lines are no answer of the API")
 
 
 def _write_csv(

@@ -95,19 +95,18 @@ def _read(
     reply = reader.playlist(playlist_id)
     answers = [raw.Answer("playlist", clock(), reply.request, reply.body)]
     page = _first_page(reply.body)
-    total, entries = page["total"], 0
-    is_whole = True
-    while True:
-        is_whole &= page["offset"] == entries and page["total"] == total
-        entries += len(page["items"])
-        if not page["next"]:
-            break
+    total, entries = page["total"], len(page["items"])
+    is_whole = page["offset"] == 0
+    # A page that doesn't carry on from the last one ends the read: links may lead in circles.
+    while is_whole and page["next"]:
         next_reply = reader.next_page(page)
         answers.append(raw.Answer("page", clock(), next_reply.request, next_reply.body))
         page = _checked(next_reply.body)
+        is_whole = page["offset"] == entries < total == page["total"] and page["items"] != []
+        entries += len(page["items"])
     is_whole &= entries == total
-    if len(answers) > 1:
-        is_whole &= reader.snapshot_id(playlist_id) == reply.body.get("snapshot_id")
+    if is_whole and len(answers) > 1:
+        is_whole = reader.snapshot_id(playlist_id) == reply.body.get("snapshot_id")
     return answers, entries, is_whole
 
 

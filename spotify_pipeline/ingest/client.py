@@ -1,12 +1,12 @@
 """The Spotify Web API through spotipy, with its traps closed.
 
-spotipy's own session sleeps for as long as a 429 says and reports server errors as 429; ours
-retries server errors a few times and hands a 429 on at once. Errors leave here as `errors`.
+spotipy's own sessions sleep for as long as a 429 says, report server errors as 429 and trip over
+error bodies of another form; ours retry server errors a few times, and judge every answer before
+spotipy reads it. Errors leave here as `errors`.
 """
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ import requests
 import spotipy
 from requests.adapters import HTTPAdapter
 from spotipy.cache_handler import MemoryCacheHandler
-from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth, SpotifyOauthError
+from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 from urllib3.util import Retry
 
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
@@ -68,10 +68,10 @@ class SpotifyClient:
                 f"https://developer.spotify.com/dashboard and put them into .env; or see the whole "
                 f"thing without an account: spotify-pipeline demo"
             )
-        # spotipy closes the session itself when the client goes.
+        # spotipy closes the sessions itself when the client goes.
         self._spotify = spotipy.Spotify(
             auth_manager=_auth_manager(credentials, accounts_url),
-            requests_session=_session(),
+            requests_session=_session(_judge_answer),
             requests_timeout=TIMEOUT_SECONDS,
         )
         self._spotify.prefix = api_url if api_url.endswith("/") else f"{api_url}/"
@@ -100,12 +100,15 @@ def _request(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": "GET", "path": path, "params": dict(params)}
 
 
-def _session() -> requests.Session:
+def _session(judge: Callable[[requests.Response], None]) -> requests.Session:
+    """A session that passes every answer to `judge`, which raises for those that are none."""
     session = requests.Session()
+    session.hooks["response"].append(lambda response, **_: judge(response))
     retry = Retry(
         total=3,
         read=2,
         status_forcelist=(500, 502, 503, 504),
+        allowed_methods=None,  # asking for a token twice does no harm
         backoff_factor=0.5,
         respect_retry_after_header=False,
         raise_on_status=False,
@@ -120,6 +123,7 @@ def _auth_manager(credentials: Credentials, accounts_url: str) -> Any:
         "client_id": credentials.client_id,
         "client_secret": credentials.client_secret,
         "requests_timeout": TIMEOUT_SECONDS,
+        "requests_session": _session(_judge_sign_in),
     }
     manager: Any
     if credentials.refresh_token:
@@ -149,34 +153,43 @@ def _explained() -> Iterator[None]:
     """Turns what spotipy and requests raise into errors sorted by what to do."""
     try:
         yield
-    except SpotifyOauthError as error:
-        raise _sign_in_error(error) from error
     except spotipy.SpotifyException as error:
-        raise _api_error(error) from error
-    except (requests.RequestException, json.JSONDecodeError) as error:
+        raise SkipThis(f"Spotify can't be asked for this: {error.msg}") from error
+    except requests.RequestException as error:
         raise RetryLater(
             f"Spotify could not be reached ({type(error).__name__}). "
             f"Check the network; the next run tries again."
         ) from error
 
 
-def _sign_in_error(error: SpotifyOauthError) -> PipelineError:
-    if error.error == "invalid_client":
-        return FixConfiguration(
+def _judge_sign_in(response: requests.Response) -> None:
+    token = _json_object(response)
+    if response.ok and {"access_token", "expires_in"} <= token.keys():
+        return
+    if token.get("error") == "invalid_client":
+        raise FixConfiguration(
             "Spotify does not know this app: check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET."
         )
-    if error.error == "invalid_grant":
-        return FixConfiguration(
+    if token.get("error") == "invalid_grant":
+        raise FixConfiguration(
             "The sign-in is over or was revoked: get a new SPOTIFY_REFRESH_TOKEN."
         )
-    return RetryLater(f"Spotify's sign-in did not answer as it should ({error.error}). Try later.")
+    raise RetryLater(
+        f"Spotify's sign-in said {response.status_code} and gave no token. The next run tries "
+        f"again; if it stays so, check SPOTIFY_ACCOUNTS_URL."
+    )
 
 
-def _api_error(error: spotipy.SpotifyException) -> PipelineError:
-    status = error.http_status
+def _judge_answer(response: requests.Response) -> None:
+    if response.status_code >= 400:
+        raise _api_error(response)
+
+
+def _api_error(response: requests.Response) -> PipelineError:
+    status = response.status_code
     said = f"Spotify said {status}"
     if status == 429:
-        seconds = (error.headers or {}).get("Retry-After", "")
+        seconds = response.headers.get("Retry-After")
         wait = f"asks to wait {seconds} s" if seconds else "asks to wait, not for how long"
         return RetryLater(f"{said}: too many calls, it {wait}. The next run tries again.")
     if status >= 500:
@@ -195,4 +208,13 @@ def _api_error(error: spotipy.SpotifyException) -> PipelineError:
             f"{said}: deleted, private, or one of Spotify's own, which apps can't read any more. "
             f"Copy its songs to a playlist of yours, or take it out of SPOTIFY_PLAYLISTS."
         )
-    return SkipThis(f"{said}: {error.msg}")
+    return SkipThis(f"{said}: {response.text[:200]}")
+
+
+def _json_object(response: requests.Response) -> Mapping[str, Any]:
+    """The answer's JSON object, empty where it holds something else."""
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}

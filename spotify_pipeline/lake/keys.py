@@ -29,7 +29,7 @@ def attempts_prefix(day: date) -> str:
 
 
 def attempt(day: date, started_at: datetime, number: int) -> str:
-    return f"{attempts_prefix(day)}{started_at:%H%M%S}-{number:03}.json"
+    return f"{attempts_prefix(day)}{started_at:%Y%m%dT%H%M%S}-{number:03}.json"
 
 
 def table_prefix(table: str) -> str:

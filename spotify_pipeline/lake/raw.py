@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from spotify_pipeline.lake import keys
 from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.transform.schema import ENVELOPE
 
 
 @dataclass(frozen=True)
@@ -105,16 +106,22 @@ def _lines(body: bytes) -> Iterator[tuple[bytes, str | None]]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         problem = f"the compressed file is damaged or cut off here ({error})"
     *whole, rest = bytes(decompressed).split(b"\n")
-    yield from ((line, None) for line in whole if line)
+    yield from ((line, None) for line in whole)
     if rest or problem:
         yield rest, problem
 
 
 def _problem_of(line: bytes) -> str | None:
+    if not line.strip():
+        return None
     try:
         fields = json.loads(line)
+        json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except ValueError as error:
         return f"no JSON: {error}"
-    if not isinstance(fields, dict) or fields.get("kind") not in ("playlist", "page"):
-        return "no answer of the API: the envelope is missing"
+    if not isinstance(fields, dict) or not all(isinstance(fields.get(n), str) for n in ENVELOPE):
+        return f"no answer of the API: its envelope ({', '.join(ENVELOPE)}) is not whole"
+    kind = fields["kind"]
+    if kind not in ("playlist", "page") or not isinstance(fields.get(kind), dict):
+        return f"no answer of the API: of kind {kind!r}, with nothing readable under that name"
     return None

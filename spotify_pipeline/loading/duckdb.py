@@ -1,9 +1,10 @@
-"""The DuckDB file as a database: short connections, one writing process at a time."""
+"""The DuckDB file as a database: short sessions, one after the other."""
 
+import contextlib
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from spotify_pipeline.loading.database import Session
 
 _POLL_SECONDS = 0.1
 
+_TURN = threading.RLock()
+"""Between processes DuckDB locks the file; within this one a thread has a session at a time."""
+
 
 class DuckDBSession:
     """One connection to the file."""
@@ -26,7 +30,7 @@ class DuckDBSession:
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, parameters or None).fetchall()
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         self._connection.begin()
         try:
@@ -41,58 +45,54 @@ class DuckDBSession:
 class DuckDBDatabase:
     """Opens sessions on `path`, creating or upgrading the file where needed.
 
-    While another process holds the file, opening waits up to `lock_seconds`.
+    While another process or thread has it open, opening waits up to `lock_seconds`.
     """
 
     path: Path
     lock_seconds: float = 30
     schema: Sequence[migrations.Migration] = field(default_factory=migrations.packaged)
 
-    @contextmanager
+    @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        connection = self._connect()
+        deadline = time.monotonic() + self.lock_seconds
+        if not _TURN.acquire(timeout=self.lock_seconds):
+            raise self._locked("another thread of this process")
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            session = DuckDBSession(connection)
-            migrations.upgrade(session, self.schema, str(self.path))
-            yield session
+            with contextlib.closing(self._connect(deadline)) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                session = DuckDBSession(connection)
+                migrations.upgrade(session, self.schema, str(self.path))
+                yield session
         finally:
-            connection.close()
+            _TURN.release()
 
     def location(self) -> str:
         return str(self.path)
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self.lock_seconds
+    def _connect(self, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 return duckdb.connect(self.path)
-            except OSError as error:
-                # DuckDB's own IOException is no OSError.
-                raise FixConfiguration(
-                    f"Can't write to {self.path.parent}: {error.strerror}. "
-                    f"Make it writable, or set SPOTIFY_PIPELINE_HOME."
-                ) from error
-            except duckdb.IOException as error:
+            except (OSError, duckdb.Error) as error:  # DuckDB's own IOException is no OSError
                 if "Could not set lock" not in str(error):
                     raise self._unusable(error) from error
                 if time.monotonic() > deadline:
-                    raise self._locked(error) from error
+                    holder = re.search(r"held in (.+?\(PID \d+\))", str(error))
+                    raise self._locked(holder[1] if holder else "another process") from error
                 time.sleep(_POLL_SECONDS)
 
-    def _locked(self, error: duckdb.IOException) -> RetryLater:
-        holder = re.search(r"held in (.+?\(PID \d+\))", str(error))
+    def _locked(self, holder: str) -> RetryLater:
         return RetryLater(
-            f"{self.path} is in use by {holder[1] if holder else 'another process'}, for more "
-            f"than {self.lock_seconds:g} s now. Close that program (a SQL client, another run) "
-            f"and run this again."
+            f"{self.path} is in use by {holder}, for more than {self.lock_seconds:g} s now. "
+            f"Close that program (a SQL client, another run) and run this again."
         )
 
-    def _unusable(self, error: duckdb.IOException) -> FixConfiguration:
-        first_line = str(error).splitlines()[0]
+    def _unusable(self, error: Exception) -> FixConfiguration:
+        reason = str(error).splitlines()[0].rstrip(".!")
         return FixConfiguration(
-            f"{self.path} can't be opened as a DuckDB database: {first_line} Nothing was changed. "
-            f"Move the file away (the lake still has everything: the next runs load it again), "
-            f"or set SPOTIFY_PIPELINE_HOME."
+            f"{self.path} can't be opened as a DuckDB database: {reason}. Nothing was changed. "
+            f"Make its folder writable; or, if the file is damaged or of another program, move it "
+            f"away (the lake still has everything: the next runs load it again); or set "
+            f"SPOTIFY_PIPELINE_HOME."
         )

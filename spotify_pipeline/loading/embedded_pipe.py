@@ -6,6 +6,7 @@ has its line in the history; a paused pipe leaves files waiting. Columns match b
 
 import csv
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ _TYPES = {
     Type.DATE: "DATE",
     Type.TIMESTAMP: "TIMESTAMP",
 }
+
+_BAD_FILE = (duckdb.Error, csv.Error, EOFError, OSError, UnicodeDecodeError, zlib.error)
+"""What a file that can't be loaded makes its readers raise."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +104,23 @@ class EmbeddedPipe:
                     rows = _copy(session, table, key, path, at)
                     load = FileLoad(table.name, key, LoadStatus.LOADED, rows, at)
                     _note(session, load)
-            except (duckdb.Error, OSError, EOFError, UnicodeDecodeError) as error:
-                message = str(error).splitlines()[0]
+            except _BAD_FILE as error:
                 place = _first_error(session, table, path)
-                load = FileLoad(table.name, key, LoadStatus.FAILED, 0, at, message, *place)
+                load = FileLoad(table.name, key, LoadStatus.FAILED, 0, at, _said(error), *place)
                 _note(session, load)
         return load
 
 
 def _copy(session: Session, table: contract.Table, key: str, path: Path, at: datetime) -> int:
     """Appends the file's rows; columns the table doesn't have are left out, missing ones null."""
-    known = [name for name in _header(path) if name in table.column_names]
-    names = ", ".join([*known, "_file", "_row", "_loaded_at"])
-    typed = ", ".join(f"CAST({name} AS {_type(table, name)})" for name in known)
+    header = _header(path)
+    known = [name for name in header if name in table.column_names]
+    names = [*known, "_file", "_row", "_loaded_at"]
+    values = [f"CAST({name} AS {_type(table, name)})" for name in known]
+    values += ["?", "row_number() OVER ()", "?"]
     [(rows,)] = session.execute(
-        f"INSERT INTO landing.{table.name} ({names}) "
-        f"SELECT {typed}, ?, row_number() OVER (), ? FROM {_rows_of(path)}",
+        f"INSERT INTO landing.{table.name} ({', '.join(names)}) "
+        f"SELECT {', '.join(values)} FROM {_rows_of(path, header)}",
         [key, at.astimezone(UTC).replace(tzinfo=None)],
     )
     return int(rows)
@@ -126,20 +131,28 @@ def _first_error(
 ) -> tuple[int | None, str | None]:
     """The first row that doesn't fit and its column, where the file can be read at all."""
     try:
-        known = [name for name in _header(path) if name in table.column_names]
+        header = _header(path)
         found = [
             (row, name)
-            for name in known
+            for name in header
+            if name in table.column_names
             for (row,) in session.execute(
                 f"SELECT min(row) FROM (SELECT {name} AS value, row_number() OVER () AS row "
-                f"FROM {_rows_of(path)}) WHERE TRY_CAST(value AS {_type(table, name)}) IS NULL "
+                f"FROM {_rows_of(path, header)}) WHERE TRY_CAST(value AS {_type(table, name)}) IS NULL "
                 f"AND (value IS NOT NULL OR {name in table.key})"
             )
             if row
         ]
-    except (duckdb.Error, OSError, EOFError, UnicodeDecodeError):
+    except _BAD_FILE:
         return None, None
     return min(found, default=(None, None))
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with the file, without DuckDB's copy of the line and advice on its options."""
+    message, advice, _ = str(error).partition("\nPossible ")
+    lines = message.splitlines()
+    return f"{lines[0]}: {lines[-1]}" if advice else lines[0]
 
 
 def _note(session: Session, load: FileLoad) -> None:
@@ -160,13 +173,17 @@ def _note(session: Session, load: FileLoad) -> None:
 
 
 def _header(path: Path) -> list[str]:
+    """The names in the first line. Reads to the end, for DuckDB ignores the file's checksum."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return next(csv.reader(file), [])
+        header = next(csv.reader(file), [])
+        while file.read(1 << 20):
+            pass
+    return header
 
 
-def _rows_of(path: Path) -> str:
+def _rows_of(path: Path, header: Sequence[str]) -> str:
     """The file as a relation of text columns; only an unquoted empty field is null."""
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _header(path))
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     return (
         f"read_csv({literal(path)}, columns = {{{columns}}}, header = true, auto_detect = false, "
         f"delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "

@@ -1,20 +1,25 @@
 """Checks: is what lies there whole, unique, connected and fresh?
 
 They judge the state of the last days, not the run that carries them: rebuilding an old day can't
-turn today's red check green.
+turn today's red check green. One step a stage, so that a stage's checks share what they look at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property, partial
 
 import dagster as dg
 
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.lake import attempts, batch
+from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.lake.batch import Manifest
 from spotify_pipeline.lake.store import ObjectStore
-from spotify_pipeline.loading import quality
+from spotify_pipeline.loading import publishing, quality
+from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
 from spotify_pipeline.loading.quality import Finding
@@ -26,220 +31,281 @@ from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResou
 WINDOW_DAYS = 7
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
-PIPE = "pipe"
-PUBLISHING = "publishing"
+
+class Facts:
+    """What checks look at; fetched when the first of them asks."""
+
+    def __init__(self, store: ObjectStore, database: DatabaseResource, day: date) -> None:
+        self.store = store
+        self.day = day
+        self.days = [day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
+        self._database = database
+        self._open = ExitStack()
+
+    def close(self) -> None:
+        self._open.close()
+
+    @cached_property
+    def session(self) -> Session:
+        return self._open.enter_context(self._database.database().session())
+
+    @cached_property
+    def manifests(self) -> list[Manifest]:
+        """The current manifests of the last days."""
+        found = (batch.current(self.store, day) for day in self.days)
+        return [manifest for manifest in found if manifest]
 
 
-def result(
-    asset: Sequence[str], name: str, finding: Finding, severity: dg.AssetCheckSeverity = ERROR
-) -> dg.AssetCheckResult:
-    """A finding as Dagster shows it."""
-    return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(asset),
-        check_name=name,
-        passed=finding.passed,
-        severity=severity,
-        description=f"expected: {finding.expected}; found: {finding.found}",
-        metadata={
+@dataclass(frozen=True)
+class Check:
+    """One check: what it asks of the facts, and how bad it is if the answer is no."""
+
+    asset: dg.AssetKey
+    name: str
+    description: str
+    judge: Callable[[Facts], Finding]
+    severity: dg.AssetCheckSeverity = ERROR
+
+    @property
+    def key(self) -> dg.AssetCheckKey:
+        return dg.AssetCheckKey(self.asset, self.name)
+
+    def evaluate(self, finding: Finding) -> dg.AssetCheckResult:
+        """The finding as Dagster shows it."""
+        metadata: dict[str, dg.MetadataValue[str] | str] = {
             "expected": finding.expected,
             "found": finding.found,
-            **(
-                {"offenders": dg.MetadataValue.md(_list(finding.offenders))}
-                if finding.offenders
-                else {}
-            ),
-        },
-    )
-
-
-def window(day: date) -> list[date]:
-    """The last days up to `day`, ascending."""
-    return [day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
-
-
-def recent_manifests(store: ObjectStore, day: date) -> list[Manifest]:
-    """The current manifests of the last days."""
-    found = (batch.current(store, recent) for recent in window(day))
-    return [manifest for manifest in found if manifest]
-
-
-def captured_finding(store: ObjectStore, day: date) -> tuple[Finding, dg.AssetCheckSeverity]:
-    """Every playlist of the last days has its raw document; only today's can still be had."""
-    missing_today = attempts.missing(store, day)
-    missing_before = attempts.gaps(store, window(day)[:-1])
-    offenders = [f"{day} {failure.playlist_id}: {failure.reason}" for failure in missing_today]
-    offenders += [
-        f"{past} {failure.playlist_id}: {failure.reason}"
-        for past, failures in sorted(missing_before.items(), reverse=True)
-        for failure in failures
-    ]
-    found = f"{len(missing_today)} missing today" if missing_today else "today is whole"
-    if missing_before:
-        found += f", {sum(map(len, missing_before.values()))} missed for ever before"
-    finding = Finding("every configured playlist captured every day", found, tuple(offenders))
-    return finding, ERROR if missing_today else WARN
-
-
-def publishing_finding(failing: Sequence[str] = ()) -> Finding:
-    """No batch fails to be published again and again."""
-    return Finding(
-        "every landed batch is published within a few tries",
-        f"{len(failing)} are not" if failing else "none is stuck",
-        tuple(failing),
-    )
-
-
-def pipe_finding(failing: Sequence[str]) -> Finding:
-    """The pipe runs and took every file of the current batches."""
-    return Finding(
-        "the pipe runs and no file failed",
-        f"{len(failing)} troubles" if failing else "so it is",
-        tuple(failing),
-    )
+        }
+        if finding.offenders:
+            listed = "\n".join(f"- {offender}" for offender in finding.offenders)
+            metadata["offenders"] = dg.MetadataValue.md(listed)
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=self.name,
+            passed=finding.passed,
+            severity=self.severity,
+            description=f"expected: {finding.expected}; found: {finding.found}",
+            metadata=metadata,
+        )
 
 
 def build() -> list[dg.AssetChecksDefinition]:
-    """All checks; one step a stage."""
-    return [_raw(), _lake(), _landing(), _published()]
+    """All checks, a step a stage."""
+    stages = {
+        "raw_checks": RAW,
+        "lake_checks": LAKE,
+        "landing_checks": tuple(PIPES.values()),
+        "published_checks": PUBLISHED,
+    }
+    return [_step(name, checks) for name, checks in stages.items()]
 
 
-def _raw() -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name="raw_checks",
-        specs=[
-            dg.AssetCheckSpec(
-                "captured",
-                asset=raw.KEY,
-                description="Every configured playlist was captured on each of the last days.",
-            )
-        ],
-    )
-    def raw_checks(
-        lake: LakeResource, clock: dg.ResourceParam[Clock]
-    ) -> Iterator[dg.AssetCheckResult]:
-        with explained():
-            finding, severity = captured_finding(lake.store(), today(clock))
-        yield result(raw.KEY, "captured", finding, severity)
-
-    return raw_checks
-
-
-def _lake() -> dg.AssetChecksDefinition:
-    asset = lake_assets.key(contract.PLAYLIST_ENTRY)
-
-    @dg.multi_asset_check(
-        name="lake_checks",
-        specs=[
-            dg.AssetCheckSpec(
-                "odd_values",
-                asset=asset,
-                description="Values of a form that Spotify never had before; they became null.",
-            ),
-            dg.AssetCheckSpec(
-                "readable",
-                asset=asset,
-                description="No line of a raw document had to be left out.",
-            ),
-        ],
-    )
-    def lake_checks(
-        lake: LakeResource, clock: dg.ResourceParam[Clock]
-    ) -> Iterator[dg.AssetCheckResult]:
-        with explained():
-            manifests = recent_manifests(lake.store(), today(clock))
-        odd = tuple(
-            f"{manifest.snapshot_date} {column}: {count}"
-            for manifest in manifests
-            for column, count in manifest.odd_values.items()
-            if count
-        )
-        said = f"{len(odd)} columns with odd values" if odd else "none"
-        yield result(asset, "odd_values", Finding("no odd values", said, odd), WARN)
-        lost = tuple(
-            f"{line.key}, line {line.line}: {line.reason}"
-            for manifest in manifests
-            for line in manifest.quarantined
-        )
-        said = f"{len(lost)} lines left out" if lost else "all of them"
-        yield result(asset, "readable", Finding("every raw line is read", said, lost), WARN)
-
-    return lake_checks
-
-
-def _landing() -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name="landing_checks",
-        specs=[
-            dg.AssetCheckSpec(
-                PIPE,
-                asset=landing.key(table),
-                description="The pipe runs, and every file of the last days' batches went in.",
-            )
-            for table in contract.TABLES
-        ],
-    )
-    def landing_checks(
-        lake: LakeResource, database: DatabaseResource, clock: dg.ResourceParam[Clock]
-    ) -> Iterator[dg.AssetCheckResult]:
-        with explained():
-            store = lake.store()
-            manifests = recent_manifests(store, today(clock))
-            with database.database().session() as session:
-                failing = {
-                    table.name: troubles(EmbeddedPipe(store), session, manifests, table)
-                    for table in contract.TABLES
-                }
-        for table in contract.TABLES:
-            yield result(landing.key(table), PIPE, pipe_finding(failing[table.name]))
-
-    return landing_checks
-
-
-def _published() -> dg.AssetChecksDefinition:
-    entry, playlist = contract.PLAYLIST_ENTRY, contract.PLAYLIST
-    referring = [t for t in contract.TABLES if any(c.references for c in t.columns)]
+def _step(name: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     specs = [
-        *(_spec("keys", t, "No two rows share a key.") for t in contract.TABLES),
-        *(_spec("rows", t, "Rows written, landed and published agree.") for t in contract.TABLES),
-        *(_spec("references", t, "What rows point to is there.") for t in referring),
-        _spec("complete", entry, "Entries are as many as Spotify counts."),
-        _spec("volume", entry, "No playlist's size jumps from one day to the next."),
-        _spec("fresh", playlist, "Every playlist was captured lately."),
+        dg.AssetCheckSpec(check.name, asset=check.asset, description=check.description)
+        for check in checks
     ]
 
-    @dg.multi_asset_check(name="published_checks", specs=specs)
-    def published_checks(
-        lake: LakeResource, database: DatabaseResource, clock: dg.ResourceParam[Clock]
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
+    def step(
+        context: dg.AssetCheckExecutionContext,
+        lake: LakeResource,
+        database: DatabaseResource,
+        clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.AssetCheckResult]:
-        day = today(clock)
-        since = window(day)[0]
         with explained():
-            store = lake.store()
-            manifests = recent_manifests(store, day)
-            attempt = attempts.latest(store, day)
-            playlist_ids = attempt.playlist_ids if attempt else ()
-            with database.database().session() as session:
-                findings = [
-                    *(("keys", t, quality.keys(session, t, since)) for t in contract.TABLES),
-                    *(
-                        ("rows", t, quality.rows_agree(session, manifests, t))
-                        for t in contract.TABLES
-                    ),
-                    *(("references", t, quality.references(session, t, since)) for t in referring),
-                    ("complete", entry, quality.complete(session, since)),
-                    ("volume", entry, quality.volume(session, since)),
-                    ("fresh", playlist, quality.fresh(session, playlist_ids, day)),
+            facts = Facts(lake.store(), database, today(clock))
+            try:
+                found = [
+                    check.evaluate(check.judge(facts))
+                    for check in checks
+                    if check.key in context.selected_asset_check_keys
                 ]
-        for name, table, finding in findings:
-            severity = WARN if name == "volume" else ERROR
-            yield result(published.key(table), name, finding, severity)
+            finally:
+                facts.close()
+        yield from found
 
-    return published_checks
-
-
-def _spec(name: str, table: contract.Table, description: str) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(name, asset=published.key(table), description=description)
+    return step
 
 
-def _list(offenders: Sequence[str]) -> str:
-    return "\n".join(f"- {offender}" for offender in offenders)
+def _captured_today(facts: Facts) -> Finding:
+    missing = {facts.day: attempts.missing(facts.store, facts.day)}
+    return _capture_finding("every configured playlist is captured today", missing)
+
+
+def _captured_before(facts: Facts) -> Finding:
+    gaps = attempts.gaps(facts.store, facts.days[:-1])
+    return _capture_finding("no playlist was missed on the days before", gaps)
+
+
+def _capture_finding(expected: str, missing: dict[date, list[Failure]]) -> Finding:
+    offenders = [
+        f"{day} {failure.playlist_id}: {failure.reason}"
+        for day, failures in missing.items()
+        for failure in failures
+    ]
+    return _finding(expected, offenders)
+
+
+def _odd_values(facts: Facts) -> Finding:
+    return _finding(
+        "every value has a form that is known of Spotify",
+        [
+            f"{manifest.snapshot_date} {column}: {count} became null"
+            for manifest in facts.manifests
+            for column, count in manifest.odd_values.items()
+            if count
+        ],
+    )
+
+
+def _readable(facts: Facts) -> Finding:
+    return _finding(
+        "every line of the raw documents is read",
+        [
+            f"{line.key}, line {line.line}: {line.reason}"
+            for manifest in facts.manifests
+            for line in manifest.quarantined
+        ],
+    )
+
+
+def _pipe(table: contract.Table, facts: Facts) -> Finding:
+    return pipe_finding(troubles(EmbeddedPipe(facts.store), facts.session, facts.manifests, table))
+
+
+def pipe_finding(failing: Sequence[str]) -> Finding:
+    """Whether a pipe runs and took every file it should."""
+    return _finding("the pipe runs and took every file", failing)
+
+
+def _publishing(facts: Facts) -> Finding:
+    done = publishing.ledger(facts.session)
+    landed = publishing.landed(facts.session, facts.manifests)
+    return publishing_finding(
+        [
+            f"batch {manifest.batch} of {manifest.snapshot_date}"
+            for manifest in facts.manifests
+            if publishing.is_landed(manifest, landed[manifest.snapshot_date])
+            and done.get(manifest.snapshot_date, 0) < manifest.batch
+        ]
+    )
+
+
+def publishing_finding(waiting: Sequence[str]) -> Finding:
+    """Whether landed batches are published."""
+    return _finding("every landed batch is published", waiting)
+
+
+def _keys(table: contract.Table, facts: Facts) -> Finding:
+    return quality.keys(facts.session, table, facts.days[0])
+
+
+def _references(table: contract.Table, facts: Facts) -> Finding:
+    return quality.references(facts.session, table, facts.days[0])
+
+
+def _rows(table: contract.Table, facts: Facts) -> Finding:
+    return quality.rows_agree(facts.session, facts.manifests, table)
+
+
+def _fresh(facts: Facts) -> Finding:
+    attempt = attempts.latest(facts.store, facts.day)
+    return quality.fresh(facts.session, attempt.playlist_ids if attempt else (), facts.day)
+
+
+def _finding(expected: str, offenders: Sequence[str]) -> Finding:
+    found = f"{len(offenders)} where it is not so" if offenders else "it is so"
+    return Finding(expected, found, tuple(offenders[: quality.SHOWN]))
+
+
+RAW = (
+    Check(raw.KEY, "captured", "Every configured playlist is captured today.", _captured_today),
+    Check(
+        raw.KEY,
+        "no_gaps",
+        "No playlist was missed on the days before; what was missed can't be had any more.",
+        _captured_before,
+        WARN,
+    ),
+)
+
+LAKE = (
+    Check(
+        lake_assets.key(contract.PLAYLIST_ENTRY),
+        "odd_values",
+        "Values of a form that Spotify never had before; they became null.",
+        _odd_values,
+        WARN,
+    ),
+    Check(
+        lake_assets.key(contract.PLAYLIST_ENTRY),
+        "readable",
+        "No line of a raw document had to be left out.",
+        _readable,
+        WARN,
+    ),
+)
+
+PIPES = {
+    table.name: Check(
+        landing.key(table),
+        "pipe",
+        "The pipe runs, and every file of the last days' batches went in.",
+        partial(_pipe, table),
+    )
+    for table in contract.TABLES
+}
+
+PUBLISHING = Check(
+    published.key(contract.PLAYLIST),
+    "publishing",
+    "Every landed batch is published.",
+    _publishing,
+)
+
+PUBLISHED = (
+    *(
+        Check(published.key(table), "keys", "No two rows share a key.", partial(_keys, table))
+        for table in contract.TABLES
+    ),
+    *(
+        Check(
+            published.key(table),
+            "rows",
+            "Rows written, landed and published agree.",
+            partial(_rows, table),
+        )
+        for table in contract.TABLES
+    ),
+    *(
+        Check(
+            published.key(table),
+            "references",
+            "What rows point to is there.",
+            partial(_references, table),
+        )
+        for table in contract.TABLES
+        if any(column.references for column in table.columns)
+    ),
+    Check(
+        published.key(contract.PLAYLIST_ENTRY),
+        "complete",
+        "Entries are as many as Spotify counts.",
+        lambda facts: quality.complete(facts.session, facts.days[0]),
+    ),
+    Check(
+        published.key(contract.PLAYLIST_ENTRY),
+        "volume",
+        "No playlist's size jumps from one day to the next.",
+        lambda facts: quality.volume(facts.session, facts.days[0]),
+        WARN,
+    ),
+    Check(
+        published.key(contract.PLAYLIST),
+        "fresh",
+        "Every playlist was captured lately.",
+        _fresh,
+    ),
+    PUBLISHING,
+)

@@ -21,19 +21,19 @@ class Stage:
 
     def spec(
         self,
-        key: Sequence[str],
+        key: dg.AssetKey,
         description: str,
         kinds: set[str],
-        deps: Sequence[Sequence[str]] = (),
+        deps: Sequence[dg.AssetKey] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> dg.AssetSpec:
         """An asset of the graph; its group is the stage that its key begins with."""
         synthetic = {"synthetic": "true"} if self.deployment.source == "sandbox" else {}
         return dg.AssetSpec(
             key,
-            deps=[dg.AssetKey(dep) for dep in deps],
+            deps=deps,
             description=description,
-            group_name=key[0] if len(key) > 1 else "raw",
+            group_name=key.path[0] if len(key.path) > 1 else "raw",
             kinds=kinds,
             tags=synthetic,
             metadata=metadata,

@@ -23,7 +23,6 @@ from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
 from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline.orchestration import checks, jobs
-from spotify_pipeline.orchestration.assets import landing, published
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
 
 OPEN_DAYS = 60
@@ -80,23 +79,16 @@ def build_sensor(deployment: Deployment) -> dg.SensorDefinition:
             open_manifests = _open_manifests(store, session)
             found = publishing.landed(session, open_manifests)
             landed = [m for m in open_manifests if publishing.is_landed(m, found[m.snapshot_date])]
-            pipe_troubles = {
-                table.name: troubles(EmbeddedPipe(store), session, open_manifests, table)
-                for table in contract.TABLES
+            findings = {
+                check: checks.pipe_finding(
+                    troubles(EmbeddedPipe(store), session, open_manifests, contract.table(name))
+                )
+                for name, check in checks.PIPES.items()
             }
         busy = {run.tags.get("dagster/partition", "") for run in _runs_in_progress(context)}
         requests, stuck = _requests(cursor, landed, busy, clock())
-        evaluations = [
-            _evaluation(landing.key(table), checks.PIPE, checks.pipe_finding(pipe_troubles[name]))
-            for name, table in ((table.name, table) for table in contract.TABLES)
-        ]
-        evaluations.append(
-            _evaluation(
-                published.key(contract.PLAYLIST),
-                checks.PUBLISHING,
-                checks.publishing_finding(stuck),
-            )
-        )
+        findings[checks.PUBLISHING] = checks.publishing_finding(stuck)
+        evaluations = [_evaluation(check, finding) for check, finding in findings.items()]
         news = [evaluation for evaluation in evaluations if _is_news(cursor, evaluation)]
         skipped = None if requests else f"{len(landed)} landed batches wait, none is due"
         return dg.SensorResult(
@@ -147,11 +139,12 @@ def _requests(
     return requests, stuck
 
 
-def _evaluation(asset: Sequence[str], name: str, finding: Finding) -> dg.AssetCheckEvaluation:
-    reported = checks.result(asset, name, finding)
+def _evaluation(check: checks.Check, finding: Finding) -> dg.AssetCheckEvaluation:
+    """The finding as an event that needs no run."""
+    reported = check.evaluate(finding)
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset),
-        check_name=name,
+        asset_key=check.asset,
+        check_name=check.name,
         passed=finding.passed,
         metadata=dict(reported.metadata),
         severity=reported.severity,

@@ -37,6 +37,8 @@ class PlaylistPlan:
     name: str
     size: int
     stay: int = 20
+    drift: float = 0.3
+    """How far an entry wanders, as a share of the playlist: much in charts, little elsewhere."""
     description: str | None = ""
     owner_id: str = "sandbox_owner"
     owner_name: str | None = "Sandbox Owner"
@@ -85,6 +87,7 @@ def default_plans(seed: int) -> tuple[PlaylistPlan, ...]:
             "Kitchen Radio",
             230,
             stay=25,
+            drift=0.01,
             description="Whoever washes up may choose, three songs at most",
             guests=("aunt_brona", "cousin.ilka"),
             public=False,
@@ -94,6 +97,7 @@ def default_plans(seed: int) -> tuple[PlaylistPlan, ...]:
             "Box of Odd Things",
             45,
             stay=9,
+            drift=0.08,
             owner_name=None,
             public=None,
             oddities=(*ODDITIES, "twice", "thrice", "thrice"),
@@ -130,7 +134,7 @@ def _slots(seed: int, plan: PlaylistPlan, day: date) -> Iterator[tuple[int, int,
         # have been added in the future.
         ago = timedelta(seconds=draw.between(1, 86_400))
         added_at = datetime.fromordinal(first_day).replace(tzinfo=UTC) - ago
-        rank = _rank(draw, plan.stay, day)
+        rank = _rank(draw, plan, day)
         yield rank, slot, Entry(number, added_at, draw.pick(editors), oddity)
 
 
@@ -147,8 +151,8 @@ def _tenant(plan: PlaylistPlan, slot: int, today: int) -> tuple[int, int]:
     return slot + plan.size * (turn % _SONGS_PER_SLOT), today - days_so_far
 
 
-def _rank(draw: Draw, stay: int, day: date) -> int:
+def _rank(draw: Draw, plan: PlaylistPlan, day: date) -> int:
     """A rank that wanders up and down in a triangle, its pace set by the stay."""
-    period = draw.between(stay, 3 * stay)
+    period = draw.between(plan.stay, 3 * plan.stay)
     half = abs(2 * ((day.toordinal() + draw.below(period)) % period) - period)
-    return draw.below(1_000_000) + 300_000 * half // period
+    return draw.below(1_000_000) + int(1_000_000 * plan.drift) * half // period

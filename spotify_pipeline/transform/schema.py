@@ -61,11 +61,11 @@ _PLAYLIST = {
     "tracks": _PAGE,
 }
 
+ENVELOPE = ("kind", "playlist_id", "snapshot_date", "fetched_at")
+"""What every line says about the answer in it; a line that lacks one of them can't be read."""
+
 RAW_LINE: Mapping[str, Any] = {
-    "kind": TEXT,
-    "playlist_id": TEXT,
-    "snapshot_date": TEXT,
-    "fetched_at": TEXT,
+    **dict.fromkeys(ENVELOPE, TEXT),
     "playlist": _PLAYLIST,
     "page": _PAGE,
 }

@@ -153,10 +153,10 @@ def _entry_type(F: Any) -> Any:
     )
 
 
-def _latest(F: Any, W: Any, frame: Frame, *key: str) -> Frame:
+def _latest(F: Any, W: Any, frame: Frame, key: str, *ties: str) -> Frame:
     """Of the rows with one key, the one that was fetched last; the rest decides ties."""
-    newest_first = (F.col(name).desc() for name in ("fetched_at", "playlist_id", "position"))
-    window = W.partitionBy("snapshot_date", *key).orderBy(*newest_first)
+    order = ("fetched_at", "playlist_id", "position", *ties)
+    window = W.partitionBy("snapshot_date", key).orderBy(*(F.col(name).desc() for name in order))
     return frame.select("*", F.row_number().over(window).alias("rank")).where(
         F.col("rank") == F.lit(1)
     )
@@ -222,7 +222,10 @@ def _artist(F: Any, W: Any, entries: Frame) -> Frame:
         )
 
     artists = named("artists").unionByName(named("album_artists"))
-    return _latest(F, W, artists.where(c("artist_id").isNotNull()), "artist_id")
+    # One entry may name an artist twice, and differently.
+    return _latest(
+        F, W, artists.where(c("artist_id").isNotNull()), "artist_id", "artist_name", "artist_url"
+    )
 
 
 def _song_artist(F: Any, songs: Frame) -> Frame:

@@ -2,12 +2,15 @@
 
 -- The latest day, one wide row per entry.
 CREATE VIEW public.playlist_today AS
-WITH artists AS (
-    SELECT sa.snapshot_date, sa.song_id,
-           string_agg(a.artist_name, ', ' ORDER BY sa.artist_position) AS artist_names
-    FROM history.song_artist AS sa
+WITH latest AS (
+    SELECT max(snapshot_date) AS snapshot_date FROM history.playlist
+),
+artists AS (
+    SELECT sa.song_id, string_agg(a.artist_name, ', ' ORDER BY sa.artist_position) AS artist_names
+    FROM latest
+    JOIN history.song_artist AS sa USING (snapshot_date)
     JOIN history.artist AS a USING (snapshot_date, artist_id)
-    GROUP BY sa.snapshot_date, sa.song_id
+    GROUP BY sa.song_id
 )
 SELECT e.snapshot_date,
        p.playlist_name,
@@ -25,12 +28,12 @@ SELECT e.snapshot_date,
        e.song_id,
        s.album_id,
        s.song_url
-FROM history.playlist_entry AS e
+FROM latest
+JOIN history.playlist_entry AS e USING (snapshot_date)
 LEFT JOIN history.playlist AS p USING (snapshot_date, playlist_id)
 LEFT JOIN history.song AS s USING (snapshot_date, song_id)
 LEFT JOIN history.album AS al ON al.snapshot_date = e.snapshot_date AND al.album_id = s.album_id
-LEFT JOIN artists AS ar ON ar.snapshot_date = e.snapshot_date AND ar.song_id = e.song_id
-WHERE e.snapshot_date = (SELECT max(snapshot_date) FROM history.playlist);
+LEFT JOIN artists AS ar ON ar.song_id = e.song_id;
 
 -- What entered, left or moved in each playlist since its previous captured day.
 -- An entry is recognised by its address and, where that stands there several times, by which time

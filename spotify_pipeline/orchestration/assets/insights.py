@@ -15,7 +15,7 @@ _SHOWN = 30
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The insights for one deployment."""
     spec = stage.spec(
-        ["insights", "playlist_changes"],
+        dg.AssetKey(["insights", "playlist_changes"]),
         "One row per entry that entered, left or moved in a playlist since its previous captured "
         "day; the view PUBLIC.PLAYLIST_CHANGES.",
         {stage.deployment.database},

@@ -20,8 +20,8 @@ class BatchOptions(dg.Config):
     accept_partial: bool = False
 
 
-def key(table: contract.Table) -> list[str]:
-    return ["lake", table.name]
+def key(table: contract.Table) -> dg.AssetKey:
+    return dg.AssetKey(["lake", table.name])
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -60,7 +60,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         said = "issued" if outcome.is_new else "unchanged"
         context.log.info(f"batch {manifest.batch} of {day}: {said}")
         for table in contract.TABLES:
-            if dg.AssetKey(key(table)) in context.selected_asset_keys:
+            if key(table) in context.selected_asset_keys:
                 file = manifest.files[table.name]
                 yield dg.MaterializeResult(
                     asset_key=key(table),

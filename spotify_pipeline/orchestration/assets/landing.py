@@ -23,8 +23,8 @@ from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
 
 
-def key(table: contract.Table) -> list[str]:
-    return ["landing", table.name]
+def key(table: contract.Table) -> dg.AssetKey:
+    return dg.AssetKey(["landing", table.name])
 
 
 def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
@@ -49,11 +49,7 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
         lake: LakeResource,
         database: DatabaseResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
-        selected = [
-            table
-            for table in contract.TABLES
-            if dg.AssetKey(key(table)) in context.selected_asset_keys
-        ]
+        selected = [table for table in contract.TABLES if key(table) in context.selected_asset_keys]
         with explained():
             landing = _load(lake.store(), database.database(), day_of(context), selected)
         for table in selected:

@@ -18,19 +18,19 @@ from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
 
 
-def key(table: contract.Table) -> list[str]:
-    return ["published", table.name]
+def key(table: contract.Table) -> dg.AssetKey:
+    return dg.AssetKey(["published", table.name])
 
 
-def current_key(table: contract.Table) -> list[str]:
-    return ["published", f"tb_{table.name}"]
+def current_key(table: contract.Table) -> dg.AssetKey:
+    return dg.AssetKey(["published", f"tb_{table.name}"])
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The nine assets for one deployment: one step, because a day is published whole."""
     database_kind = stage.deployment.database
-    history = {
-        tuple(key(table)): stage.spec(
+    history = [
+        stage.spec(
             key(table),
             f"{table.grain.capitalize()}: exactly the rows of the day's current batch.",
             {database_kind},
@@ -39,9 +39,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             | {"dagster/table_name": f"HISTORY.{table.name.upper()}"},
         )
         for table in contract.TABLES
-    }
-    current = {
-        tuple(current_key(table)): stage.spec(
+    ]
+    current = [
+        stage.spec(
             current_key(table),
             f"One row per {table.name}: the latest that is known of it, and the days it was seen.",
             {database_kind},
@@ -50,9 +50,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             | {"dagster/table_name": f"PUBLIC.TB_{table.name.upper()}"},
         )
         for table in contract.CURRENT
-    }
+    ]
 
-    @dg.multi_asset(name="published", specs=[*history.values(), *current.values()], can_subset=True)
+    @dg.multi_asset(name="published", specs=[*history, *current], can_subset=True)
     def published_tables(
         context: dg.AssetExecutionContext,
         lake: LakeResource,
@@ -77,7 +77,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         said = "published" if outcome.is_new else "unchanged"
         context.log.info(f"batch {outcome.batch} of {day}: {said}")
         for table in contract.TABLES:
-            if dg.AssetKey(key(table)) in context.selected_asset_keys:
+            if key(table) in context.selected_asset_keys:
                 yield dg.MaterializeResult(
                     asset_key=key(table),
                     metadata={
@@ -87,7 +87,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                     },
                 )
         for table in contract.CURRENT:
-            if dg.AssetKey(current_key(table)) in context.selected_asset_keys:
+            if current_key(table) in context.selected_asset_keys:
                 yield dg.MaterializeResult(
                     asset_key=current_key(table),
                     metadata={

@@ -13,7 +13,7 @@ from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
 
-KEY = ["raw_playlist_json"]
+KEY = dg.AssetKey("raw_playlist_json")
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
