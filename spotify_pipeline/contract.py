@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 VERSION = 1
-"""Raised with every change of `TABLES`; a batch carries it, so a new contract means new batches."""
+"""Raised when a table, column, type, nullability or key changes, words aside; a batch carries it,
+so a new contract means new batches."""
 
 
 class Type(StrEnum):

@@ -3,6 +3,9 @@
 `build_defs` puts it together for a deployment; Dagster loads `defs`.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from spotify_pipeline.clock import Clock, machine_clock
@@ -16,8 +19,12 @@ from spotify_pipeline.orchestration.schedules import build_daily
 from spotify_pipeline.orchestration.sensors import build_sensor
 
 
-def build_defs(deployment: Deployment, clock: Clock = machine_clock) -> dg.Definitions:
-    """The graph for `deployment`, telling the time by `clock`."""
+def build_defs(
+    deployment: Deployment,
+    clock: Clock = machine_clock,
+    resources: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """The graph for `deployment`, telling the time by `clock`; `resources` replace its own."""
     stage = Stage(deployment, daily_partitions(deployment, clock))
     return dg.Definitions(
         assets=[
@@ -31,7 +38,7 @@ def build_defs(deployment: Deployment, clock: Clock = machine_clock) -> dg.Defin
         jobs=jobs.build(deployment),
         schedules=[build_daily(deployment)],
         sensors=[build_sensor(deployment)],
-        resources=build_resources(deployment, clock),
+        resources=build_resources(deployment, clock) | dict(resources or {}),
         # DuckDB has one writing process, and the steps are short: no process for each of them.
         executor=dg.in_process_executor,
     )

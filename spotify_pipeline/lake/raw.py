@@ -98,7 +98,7 @@ def salvage(store: ObjectStore, key: str) -> tuple[bytes, list[Unreadable]]:
 def _lines(body: bytes) -> Iterator[tuple[bytes, str | None]]:
     """The lines of a document; the one at which the stream breaks comes with the reason."""
     decompressed = bytearray()
-    problem = None
+    problem = None if body else "the file is empty"
     try:
         with gzip.open(io.BytesIO(body)) as stream:
             while chunk := stream.read1(1 << 20):

@@ -132,13 +132,14 @@ def _first_error(
     """The first row that doesn't fit and its column, where the file can be read at all."""
     try:
         header = _header(path)
+        rows = _rows_of(path, header)
         found = [
             (row, name)
             for name in header
             if name in table.column_names
             for (row,) in session.execute(
                 f"SELECT min(row) FROM (SELECT {name} AS value, row_number() OVER () AS row "
-                f"FROM {_rows_of(path, header)}) WHERE TRY_CAST(value AS {_type(table, name)}) IS NULL "
+                f"FROM {rows}) WHERE TRY_CAST(value AS {_type(table, name)}) IS NULL "
                 f"AND (value IS NOT NULL OR {name in table.key})"
             )
             if row

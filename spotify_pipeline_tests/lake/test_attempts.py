@@ -1,0 +1,101 @@
+"""What was tried and what failed outlives the run."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from spotify_pipeline.lake import attempts, keys
+from spotify_pipeline.lake.attempts import Attempt, Failure
+from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline_tests.synthetic import DAY, NOON, document
+
+GONE = Failure("b", "Spotify said 404: deleted.")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path)
+
+
+def capture(store: FolderStore, *playlist_ids: str, days_on: int = 0) -> None:
+    day = DAY + timedelta(days=days_on)
+    for playlist_id in playlist_ids:
+        assert store.put_new(keys.raw(day, playlist_id), document([], playlist_id, day=day))
+
+
+def test_the_last_attempt_counts(store: FolderStore) -> None:
+    first, second = Attempt(("a", "b"), (GONE,)), Attempt(("a",), ())
+    attempts.record(store, DAY, NOON, first)
+    attempts.record(store, DAY, NOON + timedelta(hours=1), second)
+    assert attempts.latest(store, DAY) == second
+
+
+def test_two_attempts_in_one_second_are_both_kept(store: FolderStore) -> None:
+    first, second = Attempt(("a",), ()), Attempt(("b",), ())
+    attempts.record(store, DAY, NOON, first)
+    attempts.record(store, DAY, NOON, second)
+    assert len(store.list_keys(keys.attempts_prefix(DAY))) == 2
+    assert attempts.latest(store, DAY) == second
+
+
+def test_an_attempt_past_midnight_is_later_than_those_before(store: FolderStore) -> None:
+    evening, night = NOON.replace(hour=23), NOON.replace(hour=0) + timedelta(days=1)
+    attempts.record(store, DAY, evening, Attempt(("a",), ()))
+    attempts.record(store, DAY, night, Attempt(("a", "b"), ()))
+    assert attempts.latest(store, DAY) == Attempt(("a", "b"), ())
+
+
+def test_an_attempt_that_repeats_the_last_one_is_not_kept_again(store: FolderStore) -> None:
+    for hour in range(3):
+        attempts.record(store, DAY, NOON + timedelta(hours=hour), Attempt(("a", "b"), (GONE,)))
+    assert len(store.list_keys(keys.attempts_prefix(DAY))) == 1
+
+
+def test_a_day_without_attempt_misses_nothing(store: FolderStore) -> None:
+    assert attempts.latest(store, DAY) is None
+    assert attempts.missing(store, DAY) == []
+
+
+def test_missing_are_those_without_document_with_the_reason(store: FolderStore) -> None:
+    capture(store, "a")
+    attempts.record(store, DAY, NOON, Attempt(("a", "b", "c"), (GONE,)))
+    assert attempts.missing(store, DAY) == [
+        GONE,
+        Failure("c", "not tried: the run ended before it"),
+    ]
+
+
+def test_who_failed_and_was_captured_later_is_not_missing(store: FolderStore) -> None:
+    attempts.record(store, DAY, NOON, Attempt(("a", "b"), (GONE,)))
+    capture(store, "a", "b")
+    assert attempts.missing(store, DAY) == []
+
+
+def test_a_gap_is_told_by_day_and_playlist(store: FolderStore) -> None:
+    capture(store, "a")
+    attempts.record(store, DAY, NOON, Attempt(("a", "b"), (GONE,)))
+    capture(store, "a", "b", days_on=1)
+    next_day = DAY + timedelta(days=1)
+    attempts.record(store, next_day, NOON, Attempt(("a", "b"), ()))
+    assert attempts.gaps(store, [DAY, next_day]) == {DAY: [GONE]}
+
+
+def test_a_day_that_no_run_tried_lacks_the_playlists_of_the_last_attempt(
+    store: FolderStore,
+) -> None:
+    attempts.record(store, DAY, NOON, Attempt(("a", "b"), (GONE,)))
+    skipped = DAY + timedelta(days=3)
+    never = "no run tried it before the day ended"
+    assert attempts.gaps(store, [skipped]) == {skipped: [Failure("a", never), Failure("b", never)]}
+
+
+def test_days_before_the_first_attempt_have_no_gap(store: FolderStore) -> None:
+    attempts.record(store, DAY, NOON, Attempt(("a",), ()))
+    assert attempts.gaps(store, [DAY - timedelta(days=1)]) == {}
+
+
+def test_the_attempted_days_are_told_in_order(store: FolderStore) -> None:
+    for days_on in (2, 0, 1):
+        attempts.record(store, DAY + timedelta(days=days_on), NOON, Attempt(("a",), ()))
+    assert attempts.days(store) == [DAY + timedelta(days=n) for n in range(3)]

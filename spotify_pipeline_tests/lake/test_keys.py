@@ -1,0 +1,40 @@
+"""Keys are made and taken apart alike."""
+
+from datetime import date
+
+import pytest
+
+from spotify_pipeline.lake import keys
+from spotify_pipeline_tests.synthetic import DAY, NOON
+
+
+def test_keys_lie_where_the_original_had_them() -> None:
+    assert keys.raw(DAY, "p") == "raw_data/dt=2026-11-22/p.ndjson.gz"
+    assert keys.batch_file("song", DAY, 2, "ab12") == (
+        "transformed_data/song_data/dt=2026-11-22/2-ab12/song.csv.gz"
+    )
+    assert keys.manifest(DAY, 2) == "manifests/dt=2026-11-22/2.json"
+
+
+def test_what_is_in_a_key_can_be_read_from_it() -> None:
+    assert keys.playlist_of(keys.raw(DAY, "p")) == "p"
+    assert keys.batch_of(keys.batch_file("song", DAY, 12, "ab-12")) == 12
+    assert keys.manifest_batch(keys.manifest(DAY, 12)) == 12
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        keys.raw(DAY, "p"),
+        keys.batch_file("song", DAY, 1, "ab12"),
+        keys.manifest(DAY, 1),
+        keys.attempt(DAY, NOON, 0),
+    ],
+)
+def test_every_key_of_a_day_tells_the_day(key: str) -> None:
+    assert keys.day_of(key) == date(2026, 11, 22)
+
+
+def test_a_key_without_day_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"source\.json"):
+        keys.day_of(keys.STAMP)

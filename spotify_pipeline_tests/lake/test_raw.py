@@ -1,0 +1,162 @@
+"""Raw documents: nothing dropped, nothing renamed, and damage told by line."""
+
+import gzip
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from spotify_pipeline.lake import keys, raw
+from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline_tests.synthetic import DAY, NOON, Json, answer, document, page
+
+KEY = keys.raw(DAY, "playlist1")
+
+
+def lines_of(body: bytes) -> list[Json]:
+    return [json.loads(line) for line in gzip.decompress(body).splitlines()]
+
+
+def salvage(tmp_path: Path, body: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
+    """The lines that are left, and number and reason of those that aren't."""
+    store = FolderStore(tmp_path)
+    store.put_new(KEY, body)
+    kept, bad = raw.salvage(store, KEY)
+    assert {line.key for line in bad} <= {KEY}
+    return gzip.decompress(kept).splitlines(), [(line.line, line.reason) for line in bad]
+
+
+GOOD = gzip.decompress(document([])).removesuffix(b"\n")
+
+
+def damaged(*lines: bytes) -> bytes:
+    return gzip.compress(b"".join(line + b"\n" for line in lines))
+
+
+# As received
+
+
+def test_a_line_is_an_answer_in_an_envelope() -> None:
+    request = {"method": "GET", "path": "/v1/playlists/p/items", "params": {"offset": "100"}}
+    body = {"offset": 100, "items": []}
+    moment = NOON + timedelta(microseconds=1500)
+    [line] = lines_of(raw.encode("p", DAY, [raw.Answer("page", moment, request, body)]))
+    assert line == {
+        "kind": "page",
+        "playlist_id": "p",
+        "snapshot_date": "2026-11-22",
+        "fetched_at": "2026-11-22T12:00:00.001500Z",
+        "request": request,
+        "page": body,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        10**30,
+        "",
+        "null",
+        "Zażółć 🎉 \u0000 \u2028 \\ \" ' \r\n\t",
+        "half a pair: \ud83d",
+        [],
+        {},
+        [[None]],
+        {"": {"new key of tomorrow": [1]}},
+    ],
+    ids=repr,
+)
+def test_any_value_comes_back_as_it_was(value: object) -> None:
+    [line] = lines_of(raw.encode("p", DAY, [answer({"anything": value})]))
+    assert line["playlist"] == {"anything": value}
+
+
+def test_keys_stay_in_the_order_in_which_they_came() -> None:
+    [line] = lines_of(raw.encode("p", DAY, [answer({"b": 1, "a": 2, "c": 3})]))
+    assert list(line["playlist"]) == ["b", "a", "c"]
+
+
+def test_the_same_answers_give_the_same_bytes() -> None:
+    assert document([None]) == document([None])
+
+
+def test_there_is_a_line_per_answer_whatever_is_in_it() -> None:
+    answers = [answer({"name": "a\nb\u2028c"}), answer(page([]), "page")]
+    assert [line["kind"] for line in lines_of(raw.encode("p", DAY, answers))] == [
+        "playlist",
+        "page",
+    ]
+
+
+def test_documents_of_a_day_are_told_in_the_order_of_their_playlists(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for playlist_id in ("b", "a"):
+        store.put_new(keys.raw(DAY, playlist_id), document([], playlist_id))
+    store.put_new(keys.raw(DAY + timedelta(days=1), "c"), document([], "c"))
+    assert [d.playlist_id for d in raw.documents(store, DAY)] == ["a", "b"]
+    assert raw.captured(store, DAY) == {"a", "b"}
+
+
+# Damage
+
+
+def test_a_sound_document_loses_nothing(tmp_path: Path) -> None:
+    assert salvage(tmp_path, document([])) == ([GOOD], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"garbage", "no JSON"),
+        (b'{"kind": "page", ', "no JSON"),
+        (GOOD + GOOD, "no JSON: Extra data"),
+        (b'{"a": "\xff"}', "no JSON: 'utf-8' codec can't decode"),
+        (b'"text"', "envelope"),
+        (b"[]", "envelope"),
+        (b"null", "envelope"),
+        (b"{}", "envelope (kind, playlist_id, snapshot_date, fetched_at) is not whole"),
+        (GOOD.replace(b'"playlist_id"', b'"playlist"'), "envelope"),
+        (GOOD.replace(b'"2026-11-22"', b"null"), "envelope"),
+        (GOOD.replace(b'"kind":"playlist"', b'"kind":"album"'), "kind 'album'"),
+        (GOOD.replace(b'"kind":"playlist"', b'"kind":"page"'), "kind 'page', with nothing"),
+        (GOOD.replace(b"Playlist", b"\\ud83d"), "surrogates not allowed"),
+    ],
+)
+def test_a_line_that_is_no_answer_is_told_and_the_others_kept(
+    tmp_path: Path, line: bytes, reason: str
+) -> None:
+    kept, [(number, told)] = salvage(tmp_path, damaged(GOOD, line, GOOD))
+    assert kept == [GOOD, GOOD]
+    assert number == 2
+    assert reason in told
+
+
+def test_empty_lines_count_but_are_no_damage(tmp_path: Path) -> None:
+    _, [(number, _)] = salvage(tmp_path, damaged(GOOD, b"", b"garbage"))
+    assert number == 3
+
+
+def test_a_file_that_is_cut_off_is_told_at_the_line_where_it_breaks(tmp_path: Path) -> None:
+    body = document([None] * 50)
+    kept, [(number, reason)] = salvage(tmp_path, body[: len(body) // 2])
+    assert (kept, number) == ([], 1)
+    assert "damaged or cut off here" in reason
+
+
+def test_a_file_that_is_cut_off_between_two_lines_is_told_too(tmp_path: Path) -> None:
+    body = damaged(GOOD)[:-8]  # all bytes of the text, but not the sums that end a gzip file
+    kept, [(number, reason)] = salvage(tmp_path, body)
+    assert (kept, number) == ([GOOD], 2)
+    assert "damaged or cut off here" in reason
+
+
+def test_a_file_that_is_no_gzip_is_told(tmp_path: Path) -> None:
+    kept, [(number, reason)] = salvage(tmp_path, GOOD)
+    assert (kept, number) == ([], 1)
+    assert "Not a gzipped file" in reason

@@ -1,0 +1,191 @@
+"""The steps: what they do, what they say when something is missing, and that repeating is safe."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from spotify_pipeline import contract
+from spotify_pipeline.errors import RetryLater, SkipThis
+from spotify_pipeline.lake import batch
+from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
+from spotify_pipeline_tests.orchestration.conftest import DAY, World, failure_text
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    """What the step told about an asset."""
+    [materialization] = [
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey.from_user_string(asset)
+    ]
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def test_a_day_goes_from_the_api_to_the_published_tables(world: World) -> None:
+    outcome = world.run()
+    assert outcome.is_well
+    assert not outcome.warnings
+    assert world.query("SELECT song_id FROM PUBLIC.TB_SONG ORDER BY 1") == [
+        ("song1",),
+        ("song2",),
+        ("song3",),
+    ]
+    assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST_ENTRY") == [(4,)]
+
+
+def test_running_a_day_twice_changes_nothing_and_says_so(world: World) -> None:
+    world.run()
+    files = sorted(Path(world.store.root).rglob("*"))
+    ledger = world.query("FROM OPS.LEDGER")
+    world.spotify.asked.clear()
+    result = world.materialize("*")
+    assert result.success
+    assert world.spotify.asked == []
+    assert metadata(result, "lake/song")["outcome"] == "unchanged"
+    assert metadata(result, "published/song")["outcome"] == "unchanged"
+    assert sorted(Path(world.store.root).rglob("*")) == files
+    assert world.query("FROM OPS.LEDGER") == ledger
+
+
+def test_a_past_day_with_documents_is_done_without_a_call(world: World) -> None:
+    world.run()
+    world.day = DAY + timedelta(days=1)
+    world.spotify.asked.clear()
+    result = world.materialize("raw_playlist_json", DAY)
+    assert result.success
+    assert world.spotify.asked == []
+    assert metadata(result, "raw_playlist_json")["already_there"] == 2
+
+
+def test_a_past_day_without_documents_is_an_error_that_says_why(world: World) -> None:
+    text = failure_text(world.materialize("raw_playlist_json", DAY - timedelta(days=3)))
+    assert "2026-11-07 was never captured" in text
+    assert "Spotify only tells the present" in text
+    assert world.spotify.asked == []
+
+
+def test_one_bad_playlist_stops_nobody_else(world: World) -> None:
+    world.spotify.playlists["gone"] = SkipThis("Spotify said 404: deleted.")
+    outcome = world.run()
+    assert not outcome.failed_steps
+    assert len(outcome.red_checks) >= 1
+    assert "gone: Spotify said 404: deleted." in "".join(outcome.red_checks)
+    assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST") == [(2,)]
+    manifest = batch.current(world.store, DAY)
+    assert manifest is not None
+    assert [failure.playlist_id for failure in manifest.failed] == ["gone"]
+
+
+def test_trying_again_fetches_only_what_is_missing_and_makes_the_next_batch(world: World) -> None:
+    world.spotify.playlists["late"] = RetryLater("Spotify said 503.")
+    world.run()
+    world.spotify.playlists["late"] = ["song9"]
+    world.spotify.asked.clear()
+    assert world.run().is_well
+    assert world.spotify.asked == ["late"]
+    assert world.query("SELECT batch FROM OPS.LEDGER") == [(2,)]
+    assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST") == [(3,)]
+
+
+def test_only_when_no_playlist_could_be_read_the_asset_fails(world: World) -> None:
+    world.spotify.playlists = {
+        "a": SkipThis("Spotify said 404."),
+        "b": SkipThis("Spotify said 403."),
+    }
+    text = failure_text(world.materialize("raw_playlist_json"))
+    assert text == (
+        "None of 2 playlists could be captured:\n  a: Spotify said 404.\n  b: Spotify said 403."
+    )
+
+
+def test_a_step_whose_upstream_is_missing_says_so_in_one_line(world: World) -> None:
+    lake = failure_text(world.materialize("key:lake/song"))
+    landing = failure_text(world.materialize("key:landing/song"))
+    published = failure_text(world.materialize("key:published/song"))
+    assert "materialize raw_playlist_json for 2026-11-10 first" in lake
+    assert landing == "2026-11-10 has no batch: materialize lake/* of 2026-11-10 first."
+    assert published == landing
+    assert "\n" not in lake + landing + published
+
+
+def test_publishing_what_is_not_landed_names_tables_and_counts(world: World) -> None:
+    world.materialize("raw_playlist_json")
+    world.materialize("group:lake")
+    text = failure_text(world.materialize("key:published/song"))
+    assert "song 0 of 3 rows" in text
+    assert "Materialize landing/* of 2026-11-10" in text
+    assert world.query("FROM OPS.LEDGER") == []
+
+
+def test_the_graph_can_be_materialized_asset_by_asset(world: World) -> None:
+    graph = world.definitions.resolve_asset_graph()
+    for key in [key for layer in graph.toposorted_asset_keys_by_level for key in sorted(layer)]:
+        assert world.materialize(f'key:"{key.to_user_string()}"').success, key
+
+
+def test_a_paused_pipe_is_named_with_the_files_that_wait(world: World) -> None:
+    with world.database.session() as session:
+        EmbeddedPipe(world.store).pause(session, contract.SONG)
+    world.materialize("raw_playlist_json")
+    world.materialize("group:lake")
+    text = failure_text(world.materialize("group:landing"))
+    assert "song_pipe is PAUSED and 1 files wait for it" in text
+
+
+def test_reload_issues_the_same_rows_as_a_new_batch(world: World) -> None:
+    world.run()
+    rows = world.query("FROM HISTORY.PLAYLIST_ENTRY ORDER BY ALL")
+    assert world.run(reload=True).is_well
+    assert world.query("SELECT batch FROM OPS.LEDGER") == [(2,)]
+    assert world.query("FROM HISTORY.PLAYLIST_ENTRY ORDER BY ALL") == rows
+
+
+def test_the_database_can_be_made_again_from_the_lake(world: World) -> None:
+    world.run()
+    rows = world.query("FROM HISTORY.SONG ORDER BY ALL")
+    world.deployment.duckdb_file.unlink()
+    world.day = DAY + timedelta(days=1)
+    assert world.materialize("group:landing", DAY).success
+    assert world.materialize("group:published", DAY).success
+    assert world.query("FROM HISTORY.SONG ORDER BY ALL") == rows
+
+
+def test_a_day_that_ended_without_a_playlist_is_a_named_row(world: World) -> None:
+    world.run()
+    world.day += timedelta(days=1)
+    world.spotify.playlists["radio"] = RetryLater("Spotify said 503.")
+    world.run()
+    # Nobody runs on the next day.
+    world.day += timedelta(days=2)
+    world.spotify.playlists["radio"] = ["song3"]
+    world.run()
+    missed = world.query("SELECT snapshot_date, playlist_id, reason FROM OPS.MISSED ORDER BY ALL")
+    never = "no run tried it before the day ended"
+    assert missed == [
+        (DAY + timedelta(days=1), "radio", "Spotify said 503."),
+        (DAY + timedelta(days=2), "chart", never),
+        (DAY + timedelta(days=2), "radio", never),
+    ]
+
+
+def test_a_home_of_the_other_source_is_refused_before_anything_is_written(world: World) -> None:
+    world.run()
+    (world.deployment.lake_folder / "source.json").write_text('{"source": "spotify"}')
+    shutil.rmtree(world.deployment.lake_folder / "manifests")
+    text = failure_text(world.materialize("raw_playlist_json"))
+    assert "holds captures from spotify, this run would add some from sandbox" in text
+    assert "SPOTIFY_PIPELINE_HOME" in text
+    assert "holds captures from spotify" in failure_text(world.materialize("key:lake/song"))
+
+
+def test_the_insight_counts_and_shows_the_changes_of_the_day(world: World) -> None:
+    world.run()
+    world.day += timedelta(days=1)
+    world.spotify.playlists["chart"] = ["song2", "song4"]
+    world.run()
+    result = world.materialize("key:insights/playlist_changes")
+    told = metadata(result, "insights/playlist_changes")
+    assert (told["entered"], told["left"], told["moved"]) == (1, 1, 0)
+    assert "| entered" in str(told["changes"])

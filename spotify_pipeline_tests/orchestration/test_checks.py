@@ -1,0 +1,95 @@
+"""Checks: red with evidence when something is wrong, and not to be fooled by other runs."""
+
+from datetime import timedelta
+
+import pytest
+
+from spotify_pipeline.errors import RetryLater
+from spotify_pipeline_tests.orchestration.conftest import DAY, World
+
+FAILED = RetryLater("Spotify said 503.")
+
+
+def test_all_checks_are_green_on_an_ordinary_day(world: World) -> None:
+    outcome = world.run()
+    assert (outcome.red_checks, outcome.warnings) == ([], [])
+
+
+def test_a_playlist_that_is_missing_today_is_red_until_it_is_there(world: World) -> None:
+    world.spotify.playlists["late"] = FAILED
+    world.run()
+    assert not world.verdict("raw_playlist_json", "captured")
+    world.spotify.playlists["late"] = ["song9"]
+    world.run()
+    assert world.verdict("raw_playlist_json", "captured")
+
+
+def test_rebuilding_an_old_day_does_not_turn_todays_red_check_green(world: World) -> None:
+    world.run()
+    world.day = DAY + timedelta(days=1)
+    world.spotify.playlists["radio"] = FAILED
+    world.run()
+    world.materialize("*", DAY)
+    assert not world.verdict("raw_playlist_json", "captured")
+
+
+def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(world: World) -> None:
+    world.run()
+    world.day = DAY + timedelta(days=2)
+    outcome = world.run()
+    assert outcome.is_well
+    [warning] = outcome.warnings
+    assert "raw_playlist_json, check no_gaps" in warning
+    assert "2026-11-11 chart: no run tried it before the day ended" in warning
+
+
+@pytest.mark.parametrize(
+    ("damage", "red_checks"),
+    [
+        (
+            "INSERT INTO HISTORY.SONG SELECT * FROM HISTORY.SONG LIMIT 1",
+            {"published/song keys", "published/song rows"},
+        ),
+        (
+            "DELETE FROM HISTORY.PLAYLIST_ENTRY WHERE song_id = 'song1'",
+            {"published/playlist_entry complete", "published/playlist_entry rows"},
+        ),
+        (
+            "UPDATE HISTORY.SONG SET album_id = 'nowhere' WHERE song_id = 'song1'",
+            {"published/song references"},
+        ),
+        ("DELETE FROM LANDING.ARTIST", {"published/artist rows"}),
+        ("UPDATE OPS.LEDGER SET batch = 0", {"published/playlist publishing"}),
+        (
+            "INSERT INTO PIPES.PIPE VALUES ('song_pipe', 'song', true)",
+            {"landing/song pipe"},
+        ),
+        (
+            "UPDATE PIPES.COPY_HISTORY SET status = 'Load failed', "
+            "first_error_message = 'no date' WHERE table_name = 'album'",
+            {"landing/album pipe"},
+        ),
+    ],
+)
+def test_damage_is_red_where_it_is(world: World, damage: str, red_checks: set[str]) -> None:
+    world.run()
+    world.query(damage)
+    assert world.judge() == red_checks
+
+
+def test_a_playlist_not_captured_lately_is_stale(world: World) -> None:
+    world.run()
+    world.day = DAY + timedelta(days=3)
+    world.spotify.playlists["radio"] = FAILED
+    world.run()
+    assert "published/playlist fresh" in world.judge()
+
+
+def test_a_jump_in_size_warns(world: World) -> None:
+    world.run()
+    world.day = DAY + timedelta(days=1)
+    world.spotify.playlists["chart"] = [f"song{n}" for n in range(40)]
+    outcome = world.run()
+    assert outcome.is_well
+    [warning] = outcome.warnings
+    assert "2026-11-11 chart: 40, before 2" in warning

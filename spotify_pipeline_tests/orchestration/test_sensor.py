@@ -1,0 +1,149 @@
+"""`snowpipe_load_sensor`: reports what it sees, has landed batches published, hides no outage."""
+
+import dagster as dg
+import pytest
+
+from spotify_pipeline.errors import PipelineError
+from spotify_pipeline_tests.orchestration.conftest import DAY, World
+
+
+class Sensor:
+    """The sensor and its cursor, tick after tick."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.cursor: str | None = None
+
+    def tick(self) -> dg.SensorResult:
+        definitions = self.world.definitions
+        context = dg.build_sensor_context(
+            instance=self.world.instance,
+            cursor=self.cursor,
+            repository_def=definitions.get_repository_def(),
+            resources=dict(definitions.resources or {}),
+        )
+        result = definitions.resolve_sensor_def("snowpipe_load_sensor")(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return result
+
+
+@pytest.fixture
+def sensor(world: World) -> Sensor:
+    return Sensor(world)
+
+
+def land(world: World) -> None:
+    """A batch in LANDING that nobody has published."""
+    world.materialize("raw_playlist_json")
+    world.materialize("group:lake")
+    world.materialize("group:landing")
+
+
+def red(result: dg.SensorResult) -> dict[str, str]:
+    """The red verdicts of a tick and their evidence."""
+    return {
+        f"{event.asset_key.to_user_string()} {event.check_name}": str(
+            event.metadata["offenders"].value
+        )
+        for event in result.asset_events
+        if isinstance(event, dg.AssetCheckEvaluation) and not event.passed
+    }
+
+
+def test_a_landed_batch_is_asked_to_be_published(world: World, sensor: Sensor) -> None:
+    land(world)
+    [request] = sensor.tick().run_requests or []
+    assert request.partition_key == DAY.isoformat()
+
+
+def test_the_requested_run_publishes_the_day(world: World, sensor: Sensor) -> None:
+    land(world)
+    [request] = sensor.tick().run_requests or []
+    job = world.definitions.resolve_job_def("publish")
+    assert job.execute_in_process(
+        partition_key=request.partition_key, instance=world.instance
+    ).success
+    assert world.query("SELECT snapshot_date FROM OPS.LEDGER") == [(DAY,)]
+    assert not sensor.tick().run_requests
+
+
+def test_a_batch_that_is_not_whole_in_landing_is_not_asked_for(
+    world: World, sensor: Sensor
+) -> None:
+    land(world)
+    world.query("DELETE FROM LANDING.SONG WHERE song_id = 'song1'")
+    assert not sensor.tick().run_requests
+
+
+def test_a_published_day_is_left_alone(world: World, sensor: Sensor) -> None:
+    world.run()
+    result = sensor.tick()
+    assert not result.run_requests
+    assert red(result) == {}
+
+
+def test_a_failed_publishing_is_asked_for_again_with_growing_distance_and_then_red(
+    world: World, sensor: Sensor
+) -> None:
+    """The ledger decides: nothing is published here, so every request has failed."""
+    land(world)
+    asked_at = []
+    for minute in range(0, 240, 5):
+        world.minutes = 6 * 60 + minute
+        result = sensor.tick()
+        if result.run_requests:
+            asked_at.append(minute)
+        if stuck := red(result):
+            break
+    assert asked_at == [0, 5, 25, 85]
+    assert "batch 1 of 2026-11-10 was tried 4 times" in stuck["published/playlist publishing"]
+
+
+def test_a_day_with_a_run_in_progress_is_not_asked_for_again(world: World, sensor: Sensor) -> None:
+    land(world)
+    job = world.definitions.resolve_job_def("publish")
+    run = world.instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY.isoformat()}
+    )
+    assert not sensor.tick().run_requests
+    world.instance.report_run_failed(run)
+    assert sensor.tick().run_requests
+
+
+def test_a_failed_file_is_red_with_file_row_column_and_remedy(world: World, sensor: Sensor) -> None:
+    land(world)
+    world.query("DELETE FROM LANDING.SONG")
+    world.query(
+        "UPDATE PIPES.COPY_HISTORY SET status = 'Load failed', row_count = 0, "
+        "first_error_message = 'no number', first_error_row_number = 2, "
+        "first_error_column_name = 'song_duration' WHERE table_name = 'song'"
+    )
+    evidence = red(sensor.tick())["landing/song pipe"]
+    assert "song.csv.gz, row 2, column song_duration: no number" in evidence
+    assert "--reload" in evidence
+
+
+def test_a_verdict_is_reported_when_it_changes_and_not_on_every_tick(
+    world: World, sensor: Sensor
+) -> None:
+    world.run()
+    assert sensor.tick().asset_events
+    assert not sensor.tick().asset_events
+    world.query("INSERT INTO PIPES.PIPE VALUES ('song_pipe', 'song', true)")
+    assert set(red(sensor.tick())) == {"landing/song pipe"}
+
+
+def test_a_database_that_cannot_be_looked_at_raises(world: World, sensor: Sensor) -> None:
+    world.run()
+    world.deployment.duckdb_file.write_text("no database at all")
+    with pytest.raises(PipelineError, match="can't be opened as a DuckDB database"):
+        sensor.tick()
+
+
+def test_it_only_looks(world: World, sensor: Sensor) -> None:
+    land(world)
+    before = world.query("FROM PIPES.COPY_HISTORY ORDER BY ALL")
+    sensor.tick()
+    assert world.query("FROM PIPES.COPY_HISTORY ORDER BY ALL") == before
+    assert world.query("FROM OPS.LEDGER") == []
