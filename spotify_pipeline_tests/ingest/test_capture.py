@@ -54,6 +54,7 @@ class Reader:
 
     def next_page(self, page: Mapping[str, Any]) -> Reply:
         self.calls.append(f"page {page['next']}")
+        assert len(self.calls) < 100, "this would never end"
         return self._reply(int(page["next"]))
 
     def snapshot_id(self, playlist_id: str) -> str | None:
@@ -184,20 +185,17 @@ def test_a_later_read_that_is_whole_is_stored_alone(store: FolderStore, reading:
 
 @pytest.mark.parametrize("items", [[None], []], ids=["full", "empty"])
 def test_links_that_lead_in_circles_end(store: FolderStore, items: list[Any]) -> None:
-    reader = Reader(p=with_page(1, next="1", items=items))
-    refused(reader, store)
-    assert len(reader.calls) < 10 * READS
+    refused(Reader(p=with_page(1, next="1", items=items)), store)
 
 
 def test_pages_without_end_end(store: FolderStore) -> None:
     class Endless(Reader):
         def next_page(self, page: Mapping[str, Any]) -> Reply:
-            self.calls.append("page")
+            super().next_page(page)
             return Reply({}, {**page, "offset": page["offset"] + 1})
 
-    reader = Endless(p=Reading(playlist(page([None], total=3, next_="1"))))
-    refused(reader, store)
-    assert len(reader.calls) < 10 * READS
+    endless = playlist(page([None], total=3, next_="0"))
+    refused(Endless(p=Reading(endless)), store)
 
 
 MALFORMED: dict[str, Any] = {

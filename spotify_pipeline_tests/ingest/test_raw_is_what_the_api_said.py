@@ -80,9 +80,7 @@ class Captured:
 
 
 @pytest.fixture(scope="module", params=["items", "tracks", "both"])
-def captured(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Captured:
+def captured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Captured:
     return Captured(request.param, tmp_path_factory.mktemp("lake"))
 
 

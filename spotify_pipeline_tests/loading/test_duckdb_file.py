@@ -195,17 +195,19 @@ def test_another_threads_wait_has_a_limit(database: DuckDBDatabase) -> None:
 
 
 def test_a_session_closes_its_connection(database: DuckDBDatabase) -> None:
-    with database.session():
+    with database.session() as session:
         assert not is_closed(database.path)
     assert is_closed(database.path)
+    assert session, "closed, though it is still in somebody's hands"
 
 
 def test_a_session_that_fails_closes_its_connection(database: DuckDBDatabase) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as raised:  # its traceback holds the session
         fail_in_a_transaction(database)
     assert is_closed(database.path)
     with database.session() as session:
         assert session.execute("SELECT * FROM OPS.MISSED") == []
+    del raised
 
 
 def fail_in_a_transaction(database: DuckDBDatabase) -> None:
@@ -217,9 +219,10 @@ def fail_in_a_transaction(database: DuckDBDatabase) -> None:
 def test_a_file_that_is_refused_is_closed_again(tmp_path: Path) -> None:
     path = tmp_path / "spotify.duckdb"
     somebody_elses_tables(path)
-    with pytest.raises(FixConfiguration):
+    with pytest.raises(FixConfiguration) as raised:
         open_and_close(path)
     assert is_closed(path)
+    del raised
 
 
 def test_times_are_utc_whatever_the_machines_zone(database: DuckDBDatabase) -> None:

@@ -17,6 +17,7 @@ from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, troubles
 from spotify_pipeline_tests.loading.rows import DAY, NOON, manifest
+from spotify_pipeline_tests.loading.sessions import Crash, Crashing
 
 ARTIST = contract.ARTIST
 HEADER = "snapshot_date,artist_id,artist_name,artist_url,fetched_at\n"
@@ -129,6 +130,23 @@ def test_a_bad_row_keeps_the_whole_file_out_and_is_named(
     assert (load.error_row, load.error_column) == (2, column)
     assert message in str(load.error)
     assert pipe.failures(session, [load.key]) == [load]
+
+
+def test_of_several_bad_rows_the_first_is_named(pipe: EmbeddedPipe, session: Session) -> None:
+    body = HEADER + A + "2026-11-22,b,Name,,never\nno day,c,Name,,2026-11-22 06:00:00\n"
+    load = load_one(pipe, session, body)
+    assert (load.error_row, load.error_column) == (2, "fetched_at")
+
+
+def test_a_crash_after_the_rows_leaves_neither_them_nor_the_name(
+    pipe: EmbeddedPipe, session: Session
+) -> None:
+    put(pipe.store, HEADER + A)
+    asked_and_copied = 3
+    with pytest.raises(Crash):
+        pipe.load(Crashing(session, asked_and_copied), ARTIST)
+    assert (artists(session), history(session)) == ([], [])
+    assert [load.rows for load in pipe.load(session, ARTIST)] == [1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,251 @@
+"""The commands as typed: what they print, their exit codes, and bad input of every kind."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from spotify_pipeline import cli
+
+TODAY = datetime.now(UTC).date()
+DEMO = {"SPOTIFY_PIPELINE_HOME": "home"}
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file of a lake with its bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rows(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table that people query."""
+    with duckdb.connect(home / "spotify.duckdb", read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_schema IN ('history', 'public') ORDER BY 1"
+        ).fetchall()
+        return {
+            name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names
+        }
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPOTIFY_PIPELINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def captured_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which today's graph has run once; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("captured")
+    subprocess.run(
+        [sys.executable, "-m", "spotify_pipeline.cli", "run"],
+        env=DEMO,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder / "home"
+
+
+@pytest.fixture
+def captured(captured_home: Path, home: Path) -> Path:
+    shutil.copytree(captured_home, home)
+    return home
+
+
+@pytest.mark.slow
+def test_a_second_demo_on_the_same_day_leaves_the_same_rows(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "DEMO_DAYS", 2)
+    assert cli.main(["demo"]) == 0
+    told = capsys.readouterr().out
+    first_rows, first_lake = rows(home), snapshot(home / "lake")
+    assert cli.main(["demo"]) == 0
+    assert rows(home) == first_rows
+    assert snapshot(home / "lake") == first_lake
+    days = {row[0] for row in first_rows["history.playlist"]}
+    assert len(days) == 2
+    assert max(days) == TODAY
+    assert "every name is invented" in told
+    assert "PUBLIC.TB_SONG" in told
+    assert "make dev" in told
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_everything_under_the_designed_keys(captured: Path) -> None:
+    names = list(snapshot(captured / "lake"))
+    day = f"dt={TODAY}"
+    assert sum(name.startswith(f"raw_data/{day}/") for name in names) == 4
+    assert f"manifests/{day}/1.json" in names
+    manifest = json.loads((captured / "lake" / "manifests" / day / "1.json").read_bytes())
+    assert {file["key"] for file in manifest["files"].values()} == {
+        name for name in names if name.startswith("transformed_data/")
+    }
+    assert manifest["files"]["song"]["key"] == (
+        f"transformed_data/song_data/{day}/1-{manifest['digest']}/song.csv.gz"
+    )
+
+
+@pytest.mark.slow
+def test_no_secret_is_anywhere_in_the_home(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The local deployment against the sandbox; Dagster's event log is searched too."""
+    from spotify_pipeline.clock import machine_clock
+    from spotify_pipeline.sandbox.app import create_app
+    from spotify_pipeline.sandbox.catalogue import Catalogue
+    from spotify_pipeline.sandbox.server import SandboxServer
+
+    secret = "s3cret-of-the-app"
+    catalogue = Catalogue()
+    with SandboxServer(create_app(catalogue, machine_clock)) as server:
+        (tmp_path / ".env").write_text(
+            f"SPOTIFY_PIPELINE_DEPLOYMENT=local\n"
+            f"SPOTIFY_API_URL={server.api_url}\n"
+            f"SPOTIFY_ACCOUNTS_URL={server.accounts_url}\n"
+            f"SPOTIFY_CLIENT_ID=app\n"
+            f"SPOTIFY_CLIENT_SECRET={secret}\n"
+            f"SPOTIFY_PLAYLISTS={catalogue.playlists[3].playlist_id}\n"
+        )
+        assert cli.main(["run"]) == 0
+    everything = snapshot(home)
+    assert any(name.endswith(".db") for name in everything)
+    assert rows(home)["history.playlist"]
+    unpacked = {
+        name: gzip.decompress(body) if name.endswith(".gz") else body
+        for name, body in everything.items()
+    }
+    assert [name for name, body in unpacked.items() if secret.encode() in body] == []
+    assert [name for name, body in unpacked.items() if b"Bearer" in body] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "said"),
+    [
+        ({"SPOTIFY_PIPELINE_DEPLOYMENT": "prod"}, ["run"], "known are demo, local and aws"),
+        ({"SPOTIFY_PIPELINE_ENGINE": "flink"}, ["run"], "known in demo are embedded, spark"),
+        (
+            {"SPOTIFY_PIPELINE_DEPLOYMENT": "local", "SPOTIFY_PLAYLISTS": "top-50"},
+            ["run"],
+            "no playlist in 'top-50'. Known forms",
+        ),
+        ({}, ["run", "--date", "22.11.2026"], "Expected YYYY-MM-DD"),
+        ({}, ["run", "--date", "2019-01-01"], "SPOTIFY_PIPELINE_START_DATE"),
+        ({}, ["run", "--date", "2999-01-01"], "Spotify can't be asked about the future"),
+        ({"SPOTIFY_PIPELINE_HOUR": "24"}, ["run"], "Expected 0 to 23"),
+        ({"SPOTIFY_PIPELINE_HOEM": "x"}, ["run"], "Unknown variable SPOTIFY_PIPELINE_HOEM"),
+    ],
+)
+def test_bad_configuration_is_one_clear_message(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "Traceback" not in told.err
+    assert not (home / "lake").exists()
+
+
+def test_an_unwritable_home_says_which_and_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SPOTIFY_PIPELINE_HOME", str(tmp_path / "file" / "home"))
+    assert cli.main(["run"]) == 1
+    said = capsys.readouterr().err
+    assert f"Can't write to the home {tmp_path / 'file' / 'home'}" in said
+    assert "SPOTIFY_PIPELINE_HOME" in said
+
+
+@pytest.mark.slow
+def test_missing_credentials_say_what_to_set_or_how_to_see_the_demo(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPOTIFY_PIPELINE_DEPLOYMENT", "local")
+    monkeypatch.setenv("SPOTIFY_PLAYLISTS", "37i9dQZEVXbMDoHDwVN2tF")
+    assert cli.main(["run"]) == 1
+    said = capsys.readouterr().err
+    assert "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set" in said
+    assert "spotify-pipeline demo" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            lambda home: (home / "lake/source.json").write_text('{"source": "spotify"}'),
+            "holds captures from spotify, this run would add some from sandbox",
+        ),
+        (
+            lambda home: (home / "spotify.duckdb").write_text("no database at all"),
+            "can't be opened as a DuckDB database",
+        ),
+        (
+            lambda home: duckdb.connect(home / "spotify.duckdb").execute(
+                "INSERT INTO OPS.SCHEMA_VERSION VALUES (999, 'later', now()::TIMESTAMP)"
+            ),
+            "has schema version 999, this release knows",
+        ),
+    ],
+    ids=["other source", "no database", "newer database"],
+)
+def test_a_home_that_is_not_ours_is_refused_and_left_as_it_was(
+    captured: Path, capsys: pytest.CaptureFixture[str], damage: object, said: str
+) -> None:
+    assert callable(damage)
+    damage(captured)
+    before = snapshot(captured / "lake")
+    database = (captured / "spotify.duckdb").read_bytes()
+    assert cli.main(["run"]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    assert snapshot(captured / "lake") == before
+    assert (captured / "spotify.duckdb").read_bytes() == database
+
+
+@pytest.mark.slow
+def test_a_truncated_raw_document_stops_the_day_until_it_is_accepted(
+    captured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = max((captured / "lake" / "raw_data" / f"dt={TODAY}").iterdir(), key=_size)
+    document.write_bytes(document.read_bytes()[:-400])
+    published, lake = rows(captured), snapshot(captured / "lake")
+    assert cli.main(["run"]) == 1
+    said = capsys.readouterr().err
+    assert f"{document.name}, line" in said
+    assert "cut off" in said
+    assert f"spotify-pipeline run --date {TODAY} --accept-partial" in said
+    assert "Traceback" not in said
+    assert rows(captured) == published
+    assert snapshot(captured / "lake") == lake
+
+    cli.main(["run", "--accept-partial"])
+    told = capsys.readouterr()
+    assert "check complete" in told.err  # what was lost stays visible
+    assert (captured / "lake" / "manifests" / f"dt={TODAY}" / "2.json").exists()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
