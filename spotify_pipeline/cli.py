@@ -71,6 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     deployment = read_deployment()
     day = parse_date(arguments.date, "--date") if arguments.date else today(machine_clock)
     options = BatchOptions(reload=arguments.reload, accept_partial=arguments.accept_partial)
+    print(f"{day} into {deployment.home} ({deployment.source})", flush=True)
     with dagster_instance(deployment) as instance:
         outcome = run_day(build_defs(deployment), instance, day, options)
     for text in outcome.failed_steps:

@@ -261,14 +261,25 @@ def test_playlist_today_leaves_out_playlists_that_were_not_captured_today(
 
 
 def test_the_changes_of_a_day_put_moves_last(session: Session) -> None:
-    capture(session, -1, "abcde")
-    capture(session, 0, "bacdx")
+    for playlist, before, after in (("p1", "abc", "bac"), ("p2", "de", "dx")):
+        capture(session, -1, before, playlist)
+        capture(session, 0, after, playlist)
     frame = insights.playlist_changes(session, DAY)
-    assert list(frame["change"]) == ["entered", "left", "moved", "moved"]
-    assert list(frame["entry_name"]) == ["x", "e", "b", "a"]
-    assert set(frame["playlist_name"]) == {"P1"}
-    assert str(frame["position"].dtype) == "Int64", "a missing place is missing, not NaN"
-    assert list(frame["position"].isna()) == [False, True, False, False]
+    columns = ["playlist_name", "change", "entry_name"]
+    assert frame[columns].values.tolist() == [
+        ["P2", "entered", "x"],
+        ["P2", "left", "e"],
+        ["P1", "moved", "b"],
+        ["P1", "moved", "a"],
+    ]
+
+
+def test_a_place_that_is_missing_is_missing_and_no_fraction(session: Session) -> None:
+    capture(session, -1, "a")
+    capture(session, 0, "b")
+    frame = insights.playlist_changes(session, DAY)
+    assert str(frame["position"].dtype) == "Int64"
+    assert list(frame["position"].isna()) == [False, True]
 
 
 def test_the_changes_of_a_quiet_day_are_an_empty_frame(session: Session) -> None:
