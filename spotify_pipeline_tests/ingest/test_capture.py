@@ -1,5 +1,7 @@
 """A capture is whole or not there, on its day or not at all, and stops no other."""
 
+import gzip
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,6 @@ from spotify_pipeline.ingest.capture import READS, DayReport, capture_day
 from spotify_pipeline.ingest.client import Reply
 from spotify_pipeline.lake import attempts, keys
 from spotify_pipeline.lake.store import FolderStore
-from spotify_pipeline_tests.rows import tables_of
 from spotify_pipeline_tests.synthetic import DAY, NOON, Json, entry, page, playlist, track
 
 MIDNIGHT = NOON.replace(hour=0) + timedelta(days=1)
@@ -106,7 +107,10 @@ def refused(reader: Reader, store: FolderStore, clock: MovableClock | None = Non
 
 
 def entries_in(store: FolderStore, playlist_id: str = "p") -> int:
-    return len(tables_of(store.get(keys.raw(DAY, playlist_id)))["playlist_entry"])
+    lines = gzip.decompress(store.get(keys.raw(DAY, playlist_id))).splitlines()
+    answers = [json.loads(line) for line in lines]
+    listings = [answers[0]["playlist"]["items"], *(answer["page"] for answer in answers[1:])]
+    return sum(len(listing["items"]) for listing in listings)
 
 
 # Whole

@@ -1,6 +1,5 @@
 """Publishing, case by case; every order of everything is in test_publishing_in_any_order."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.lake.batch import Manifest
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
-from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline_tests.loading.rows import (
     DAY,
     NOON,
@@ -281,61 +279,6 @@ def crashes(session: Session, of: Manifest, done: int) -> bool:
     except Crash:
         return True
     return False
-
-
-# Several at once
-
-
-def at_the_same_time(*calls: threading.Thread) -> None:
-    for call in calls:
-        call.start()
-    for call in calls:
-        call.join()
-
-
-def in_a_thread(
-    database: DuckDBDatabase,
-    gate: threading.Barrier,
-    of: Manifest,
-    answers: list[publishing.Published],
-) -> threading.Thread:
-    def run() -> None:
-        gate.wait()
-        with DuckDBDatabase(database.path, lock_seconds=20).session() as session:
-            answers.append(publishing.publish(session, of, NOON))
-
-    return threading.Thread(target=run)
-
-
-def test_threads_that_publish_one_day_come_one_after_the_other(database: DuckDBDatabase) -> None:
-    old, new = manifest(DAY, 1, {"song": songs(0, "s1")}), manifest(DAY, 2, SMALL_DAY)
-    with database.session() as session:
-        land(session, old, {"song": songs(0, "s1")})
-        land(session, new, SMALL_DAY)
-    answers: list[publishing.Published] = []
-    gate = threading.Barrier(4)
-    at_the_same_time(*(in_a_thread(database, gate, of, answers) for of in (new, old, new, old)))
-    assert len(answers) == 4
-    assert sum(answer.is_new and answer.batch == 2 for answer in answers) == 1
-    with database.session() as session:
-        assert publishing.ledger(session) == {DAY: 2}
-        found = contents(session)
-        assert found["OPS.LEDGER"].total() == 1
-        assert found["HISTORY.playlist_entry"].total() == 2
-        assert current_songs(session) == [("s1", "One", 0, 0)]
-
-
-def test_threads_that_publish_different_days_make_one_row_of_a_song(
-    database: DuckDBDatabase,
-) -> None:
-    batches = [(manifest(day(n), 1, {"song": songs(n, "s1")}), songs(n, "s1")) for n in range(4)]
-    with database.session() as session:
-        for of, rows in batches:
-            land(session, of, {"song": rows})
-    gate = threading.Barrier(4)
-    at_the_same_time(*(in_a_thread(database, gate, of, []) for of, _ in batches))
-    with database.session() as session:
-        assert current_songs(session) == [("s1", "s1", 0, 3)]
 
 
 # Missed

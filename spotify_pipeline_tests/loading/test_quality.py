@@ -17,7 +17,6 @@ from spotify_pipeline_tests.loading.rows import (
     insert,
     land,
     manifest,
-    publish,
     row,
 )
 
@@ -44,8 +43,12 @@ def good(on: int) -> Rows:
 @pytest.fixture
 def published(session: Session) -> Session:
     """Three good days, DAY the last."""
-    for on in (-2, -1, 0):
-        publish(session, day(on), 1, good(on))
+    days = {on: good(on) for on in (-2, -1, 0)}
+    for on, rows in days.items():
+        land(session, manifest(day(on), 1, rows), rows)
+    for table in contract.TABLES:
+        rows_of_all = [values for rows in days.values() for values in rows[table.name]]
+        insert(session, f"HISTORY.{table.name}", rows_of_all)
     return session
 
 

@@ -1,7 +1,6 @@
 """Songs, albums and artists: one row per id and day, the same whatever order things come in."""
 
 from datetime import timedelta
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -51,7 +50,7 @@ def test_the_order_of_the_documents_decides_nothing() -> None:
         document([entry(track(name=name, album=album(name=name)))], name, fetched_at=when)
         for name, when in (("a", NOON), ("b", LATER), ("c", LATER))
     ]
-    made = {str(tables_of(*order).bytes) for order in permutations(documents)}
+    made = {str(tables_of(*order).bytes) for order in (documents, documents[::-1])}
     assert len(made) == 1
     assert "c" in made.pop()
 

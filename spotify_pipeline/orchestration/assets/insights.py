@@ -33,11 +33,17 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         counts = changes["change"].value_counts()
         # Those who came or went first, then the moves, each from the top of the playlist.
         shown = changes.drop(columns=["snapshot_date", "playlist_id"]).head(_SHOWN)
+        records = shown.astype(object).where(shown.notna(), None).to_dict("records")
         return dg.MaterializeResult(
             metadata={
                 "dagster/partition_row_count": len(changes),
                 **{change: int(counts.get(change, 0)) for change in insights.CHANGES},
-                "changes": dg.MetadataValue.md(shown.to_markdown(index=False)),
+                "changes": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord({str(name): value for name, value in record.items()})
+                        for record in records
+                    ]
+                ),
             }
         )
 
