@@ -116,10 +116,11 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert home.read_text() == "in the way"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("place", [".", "deeper"])
 def test_an_unwritable_home_is_refused(tmp_path: Path, place: str) -> None:
     tmp_path.chmod(0o555)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("this user (root) may write everywhere")
     try:
         with pytest.raises(FixConfiguration, match=r"Permission denied.*folder writable"):
             open_and_close(tmp_path / place / "spotify.duckdb")

@@ -71,10 +71,12 @@ def test_a_name_is_taken_once(pipe: EmbeddedPipe, session: Session) -> None:
     assert artists(session) == ["a"]
 
 
-def test_a_name_that_failed_is_not_taken_again(pipe: EmbeddedPipe, session: Session) -> None:
-    key = put(pipe.store, HEADER + "no day,a,Name,,\n")
+def test_a_name_that_failed_is_not_taken_again(
+    pipe: EmbeddedPipe, session: Session, store: FolderStore
+) -> None:
+    key = put(store, HEADER + "no day,a,Name,,\n")
     assert pipe.load(session, ARTIST)[0].status == LoadStatus.FAILED
-    (pipe.store.root / key).write_bytes(gzip.compress((HEADER + A).encode()))  # mended by hand
+    (store.root / key).write_bytes(gzip.compress((HEADER + A).encode()))  # mended by hand
     assert pipe.load(session, ARTIST) == []
     assert artists(session) == []
 

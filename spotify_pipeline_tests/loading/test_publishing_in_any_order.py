@@ -199,7 +199,7 @@ def test_any_order_of_events_ends_in_the_same_state(tmp_path: Path, new_file: Pa
     with lived.session() as session, fresh.session() as other:
         for each in (session, other):
             each.execute("SET threads = 1")  # the tables are tiny
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             lambda: Publishing(session, other),
             settings=settings(
                 max_examples=20,

@@ -1,6 +1,7 @@
 """Every question passes on good data, and names what is wrong with bad data."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -56,22 +57,19 @@ def add(session: Session, table: contract.Table, on: int = 0, **values: object) 
     insert(session, f"HISTORY.{table.name}", [row(table, day(on), **values)])
 
 
+CURRENT = [manifest(day(n), 1, good(n)) for n in (-1, 0)]
+
 QUESTIONS: dict[str, Callable[[Session], Finding]] = {
-    **{f"keys {t.name}": (lambda s, t=t: quality.keys(s, t, day(-2))) for t in contract.TABLES},
-    **{
-        f"references {t.name}": (lambda s, t=t: quality.references(s, t, day(-2)))
-        for t in contract.TABLES
-    },
-    "complete": lambda session: quality.complete(session, day(-2)),
-    "volume": lambda session: quality.volume(session, day(-2)),
-    "fresh": lambda session: quality.fresh(session, ["p1", "empty"], DAY),
-    **{
-        f"rows_agree {t.name}": (
-            lambda s, t=t: quality.rows_agree(s, [manifest(day(n), 1, good(n)) for n in (-1, 0)], t)
-        )
-        for t in contract.TABLES
-    },
+    "complete": partial(quality.complete, since=day(-2)),
+    "volume": partial(quality.volume, since=day(-2)),
+    "fresh": partial(quality.fresh, playlist_ids=["p1", "empty"], day=DAY),
 }
+for _table in contract.TABLES:
+    QUESTIONS |= {
+        f"keys {_table.name}": partial(quality.keys, table=_table, since=day(-2)),
+        f"references {_table.name}": partial(quality.references, table=_table, since=day(-2)),
+        f"rows_agree {_table.name}": partial(quality.rows_agree, manifests=CURRENT, table=_table),
+    }
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -226,13 +224,12 @@ def test_playlists_that_are_not_configured_may_be_stale(published: Session) -> N
 
 
 def test_rows_that_differ_anywhere_are_named_with_all_three_numbers(published: Session) -> None:
-    manifests = [manifest(day(n), 1, good(n)) for n in (-1, 0)]
     published.execute(f"DELETE FROM HISTORY.SONG WHERE snapshot_date = '{DAY}'")
-    assert quality.rows_agree(published, manifests, SONG).offenders == (
+    assert quality.rows_agree(published, CURRENT, SONG).offenders == (
         "2026-11-22 batch 1: written 1, landed 1, published 0",
     )
     published.execute(f"DELETE FROM LANDING.SONG WHERE snapshot_date = '{DAY}'")
-    assert quality.rows_agree(published, manifests, SONG).offenders == (
+    assert quality.rows_agree(published, CURRENT, SONG).offenders == (
         "2026-11-22 batch 1: written 1, landed 0, published 0",
     )
 
