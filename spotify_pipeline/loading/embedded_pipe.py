@@ -160,7 +160,7 @@ def _note(session: Session, load: FileLoad) -> None:
     session.execute(
         "INSERT INTO pipes.copy_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            f"{load.table}_pipe",
+            pipe_name(contract.table(load.table)),
             load.table,
             load.key,
             load.status,

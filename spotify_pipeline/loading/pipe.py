@@ -76,7 +76,9 @@ def troubles(
             f"{status.pipe} is {status.state} and {status.pending_files} files wait for it. "
             f"Resume it, then materialize landing/{table.name} again."
         )
-    files = [manifest.files[table.name].key for manifest in manifests]
+    files = [
+        manifest.files[table.name].key for manifest in manifests if table.name in manifest.files
+    ]
     return found + [failure.explain() for failure in pipes.failures(session, files)]
 
 

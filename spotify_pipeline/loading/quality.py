@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from spotify_pipeline import contract
 from spotify_pipeline.lake.batch import Manifest
 from spotify_pipeline.loading import publishing
-from spotify_pipeline.loading.database import Session, literal
+from spotify_pipeline.loading.database import Session, literal, literals
 
 SHOWN = 10
 """How many offenders a finding names; `found` counts all of them."""
@@ -114,14 +114,17 @@ def fresh(session: Session, playlist_ids: Sequence[str], day: date) -> Finding:
 
 def rows_agree(session: Session, manifests: Sequence[Manifest], table: contract.Table) -> Finding:
     """Rows written, landed and published are the same number, for each day's current batch."""
+    batches = [manifest for manifest in manifests if table.name in manifest.files]
+    days = literals([manifest.snapshot_date for manifest in batches])
     published: Mapping[date, int] = dict(
         session.execute(
-            f"SELECT snapshot_date, COUNT(*) FROM HISTORY.{table.name} GROUP BY snapshot_date"
+            f"SELECT snapshot_date, COUNT(*) AS published FROM HISTORY.{table.name} "
+            f"WHERE snapshot_date IN ({days}) GROUP BY snapshot_date"
         )
     )
-    in_landing = publishing.landed(session, manifests)
+    in_landing = publishing.landed(session, batches, [table])
     offenders = []
-    for manifest in manifests:
+    for manifest in batches:
         written = manifest.files[table.name].rows
         landed = in_landing[manifest.snapshot_date][table.name]
         there = published.get(manifest.snapshot_date, 0)

@@ -1,5 +1,6 @@
 """Publishing, case by case; every order of everything is in test_publishing_in_any_order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from spotify_pipeline.contract import ALBUM, ARTIST, PLAYLIST, PLAYLIST_ENTRY, S
 from spotify_pipeline.errors import RetryLater
 from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.lake.batch import Manifest
-from spotify_pipeline.loading import publishing
+from spotify_pipeline.loading import publishing, quality
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline_tests.loading.rows import (
     DAY,
@@ -313,3 +314,13 @@ def test_missed_playlists_are_noted_together_or_not_at_all(session: Session) -> 
     with pytest.raises(Crash):
         publishing.note_missed(Crashing(session, 2), gaps, NOON)
     assert missed(session) == []
+
+
+def test_a_batch_from_before_a_table_was_added_is_published_without_it(session: Session) -> None:
+    now = manifest(DAY, 1, SMALL_DAY)
+    before = replace(now, files={name: now.files[name] for name in now.files if name != "album"})
+    land(session, now, SMALL_DAY, [table for table in contract.TABLES if table is not ALBUM])
+    assert "album" not in publishing.landed(session, [before])[DAY]
+    assert publishing.publish(session, before, NOON).is_new
+    assert session.execute("SELECT COUNT(*) FROM HISTORY.ALBUM") == [(0,)]
+    assert quality.rows_agree(session, [before], ALBUM).passed
