@@ -40,15 +40,17 @@ class FolderStore:
 
     def put_new(self, key: str, body: bytes) -> bool:
         target = self.root / key
-        try:
+        with self._explained():
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Written aside and linked into place: the name appears with the whole file or never.
-            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-        except OSError as error:
-            raise FixConfiguration(
-                f"Can't write to the lake folder {self.root}: {error.strerror} "
-                f"({error.filename}). Make it writable, or set SPOTIFY_PIPELINE_HOME."
-            ) from error
+            try:
+                self._link_new(target, body)
+            except FileExistsError:
+                return False
+        return True
+
+    def _link_new(self, target: Path, body: bytes) -> None:
+        """Written aside and linked into place: the name appears with the whole file or never."""
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
         aside = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -57,11 +59,18 @@ class FolderStore:
                 os.fsync(file.fileno())
             aside.chmod(0o644)
             os.link(aside, target)
-        except FileExistsError:
-            return False
         finally:
             aside.unlink()
-        return True
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FixConfiguration(
+                f"Can't write to the lake folder {self.root}: {error.strerror} "
+                f"({error.filename}). Make it writable, or set SPOTIFY_PIPELINE_HOME."
+            ) from error
 
     def get(self, key: str) -> bytes:
         try:

@@ -219,3 +219,11 @@ def test_more_keys_than_a_page_of_s3_are_all_listed(s3: Any) -> None:
 def test_other_troubles_of_s3_are_not_taken_for_an_object_that_is_there(s3: Any) -> None:
     with pytest.raises(s3.exceptions.NoSuchBucket):
         S3Store(s3, "no-such-bucket").put_new("key", b"")
+
+
+def test_a_file_where_a_folder_should_be_is_an_error_and_not_taken_for_the_object(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "raw_data").write_text("in the way")
+    with pytest.raises(FixConfiguration, match="Can't write to the lake folder"):
+        FolderStore(tmp_path).put_new("raw_data/x", b"body")

@@ -1,6 +1,7 @@
 """`insights/*`: questions that the published tables answer every day."""
 
 import dagster as dg
+import pandas as pd
 
 from spotify_pipeline import contract
 from spotify_pipeline.loading import insights
@@ -31,20 +32,24 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         with explained(), database.database().session() as session:
             changes = insights.playlist_changes(session, day)
         counts = changes["change"].value_counts()
-        # Those who came or went first, then the moves, each from the top of the playlist.
-        shown = changes.drop(columns=["snapshot_date", "playlist_id"]).head(_SHOWN)
-        records = shown.astype(object).where(shown.notna(), None).to_dict("records")
         return dg.MaterializeResult(
             metadata={
                 "dagster/partition_row_count": len(changes),
                 **{change: int(counts.get(change, 0)) for change in insights.CHANGES},
-                "changes": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord({str(name): value for name, value in record.items()})
-                        for record in records
-                    ]
-                ),
+                "changes": _table(changes.drop(columns=["snapshot_date", "playlist_id"])),
             }
         )
 
     return playlist_changes
+
+
+def _table(frame: pd.DataFrame) -> dg.TableMetadataValue:
+    """The head of a frame as the UI shows it; an empty one has its columns too."""
+    records = frame.head(_SHOWN).astype(object).where(frame.notna(), None).to_dict("records")
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({str(name): value for name, value in record.items()})
+            for record in records
+        ],
+        dg.TableSchema([dg.TableColumn(str(name)) for name in frame.columns]),
+    )
