@@ -1,5 +1,6 @@
 """A whole deployment in a temporary home, with a Spotify whose playlists the test decides."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -127,5 +128,21 @@ def failure_text(result: dg.ExecuteInProcessResult) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
+    """A home in which nothing has run yet."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield World(tmp_path / "home", instance)
+
+
+@pytest.fixture(scope="session")
+def _home_after_a_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("whole") / "home"
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert World(home, instance).run().is_well
+    return home
+
+
+@pytest.fixture
+def after_a_day(world: World, _home_after_a_day: Path) -> World:
+    """A home in which DAY is whole: a copy, because running a day takes its time."""
+    shutil.copytree(_home_after_a_day, world.deployment.home)
+    return world

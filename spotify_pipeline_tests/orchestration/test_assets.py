@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.errors import RetryLater, SkipThis
@@ -35,8 +36,9 @@ def test_a_day_goes_from_the_api_to_the_published_tables(world: World) -> None:
     assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST_ENTRY") == [(4,)]
 
 
-def test_running_a_day_twice_changes_nothing_and_says_so(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_running_a_day_twice_changes_nothing_and_says_so(after_a_day: World) -> None:
+    world = after_a_day
     files = sorted(Path(world.store.root).rglob("*"))
     ledger = world.query("FROM OPS.LEDGER")
     world.spotify.asked.clear()
@@ -49,8 +51,8 @@ def test_running_a_day_twice_changes_nothing_and_says_so(world: World) -> None:
     assert world.query("FROM OPS.LEDGER") == ledger
 
 
-def test_a_past_day_with_documents_is_done_without_a_call(world: World) -> None:
-    world.run()
+def test_a_past_day_with_documents_is_done_without_a_call(after_a_day: World) -> None:
+    world = after_a_day
     world.day = DAY + timedelta(days=1)
     world.spotify.asked.clear()
     result = world.materialize("raw_playlist_json", DAY)
@@ -78,6 +80,7 @@ def test_one_bad_playlist_stops_nobody_else(world: World) -> None:
     assert [failure.playlist_id for failure in manifest.failed] == ["gone"]
 
 
+@pytest.mark.slow
 def test_trying_again_fetches_only_what_is_missing_and_makes_the_next_batch(world: World) -> None:
     world.spotify.playlists["late"] = RetryLater("Spotify said 503.")
     world.run()
@@ -110,6 +113,7 @@ def test_a_step_whose_upstream_is_missing_says_so_in_one_line(world: World) -> N
     assert "\n" not in lake + landing + published
 
 
+@pytest.mark.slow
 def test_publishing_what_is_not_landed_names_tables_and_counts(world: World) -> None:
     world.materialize("raw_playlist_json")
     world.materialize("group:lake")
@@ -119,6 +123,7 @@ def test_publishing_what_is_not_landed_names_tables_and_counts(world: World) -> 
     assert world.query("FROM OPS.LEDGER") == []
 
 
+@pytest.mark.slow
 def test_the_graph_can_be_materialized_asset_by_asset(world: World) -> None:
     graph = world.definitions.resolve_asset_graph()
     for key in [key for layer in graph.toposorted_asset_keys_by_level for key in sorted(layer)]:
@@ -134,16 +139,18 @@ def test_a_paused_pipe_is_named_with_the_files_that_wait(world: World) -> None:
     assert "song_pipe is PAUSED and 1 files wait for it" in text
 
 
-def test_reload_issues_the_same_rows_as_a_new_batch(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_reload_issues_the_same_rows_as_a_new_batch(after_a_day: World) -> None:
+    world = after_a_day
     rows = world.query("FROM HISTORY.PLAYLIST_ENTRY ORDER BY ALL")
     assert world.run(reload=True).is_well
     assert world.query("SELECT batch FROM OPS.LEDGER") == [(2,)]
     assert world.query("FROM HISTORY.PLAYLIST_ENTRY ORDER BY ALL") == rows
 
 
-def test_the_database_can_be_made_again_from_the_lake(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_the_database_can_be_made_again_from_the_lake(after_a_day: World) -> None:
+    world = after_a_day
     rows = world.query("FROM HISTORY.SONG ORDER BY ALL")
     world.deployment.duckdb_file.unlink()
     world.day = DAY + timedelta(days=1)
@@ -152,8 +159,9 @@ def test_the_database_can_be_made_again_from_the_lake(world: World) -> None:
     assert world.query("FROM HISTORY.SONG ORDER BY ALL") == rows
 
 
-def test_a_day_that_ended_without_a_playlist_is_a_named_row(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_a_day_that_ended_without_a_playlist_is_a_named_row(after_a_day: World) -> None:
+    world = after_a_day
     world.day += timedelta(days=1)
     world.spotify.playlists["radio"] = RetryLater("Spotify said 503.")
     world.run()
@@ -170,8 +178,11 @@ def test_a_day_that_ended_without_a_playlist_is_a_named_row(world: World) -> Non
     ]
 
 
-def test_a_home_of_the_other_source_is_refused_before_anything_is_written(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_a_home_of_the_other_source_is_refused_before_anything_is_written(
+    after_a_day: World,
+) -> None:
+    world = after_a_day
     (world.deployment.lake_folder / "source.json").write_text('{"source": "spotify"}')
     shutil.rmtree(world.deployment.lake_folder / "manifests")
     text = failure_text(world.materialize("raw_playlist_json"))
@@ -180,8 +191,9 @@ def test_a_home_of_the_other_source_is_refused_before_anything_is_written(world:
     assert "holds captures from spotify" in failure_text(world.materialize("key:lake/song"))
 
 
-def test_the_insight_counts_and_shows_the_changes_of_the_day(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_the_insight_counts_and_shows_the_changes_of_the_day(after_a_day: World) -> None:
+    world = after_a_day
     world.day += timedelta(days=1)
     world.spotify.playlists["chart"] = ["song2", "song4"]
     world.run()

@@ -15,6 +15,7 @@ def test_all_checks_are_green_on_an_ordinary_day(world: World) -> None:
     assert (outcome.red_checks, outcome.warnings) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_playlist_that_is_missing_today_is_red_until_it_is_there(world: World) -> None:
     world.spotify.playlists["late"] = FAILED
     world.run()
@@ -24,8 +25,9 @@ def test_a_playlist_that_is_missing_today_is_red_until_it_is_there(world: World)
     assert world.verdict("raw_playlist_json", "captured")
 
 
-def test_rebuilding_an_old_day_does_not_turn_todays_red_check_green(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_rebuilding_an_old_day_does_not_turn_todays_red_check_green(after_a_day: World) -> None:
+    world = after_a_day
     world.day = DAY + timedelta(days=1)
     world.spotify.playlists["radio"] = FAILED
     world.run()
@@ -33,8 +35,9 @@ def test_rebuilding_an_old_day_does_not_turn_todays_red_check_green(world: World
     assert not world.verdict("raw_playlist_json", "captured")
 
 
-def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(after_a_day: World) -> None:
+    world = after_a_day
     world.day = DAY + timedelta(days=2)
     outcome = world.run()
     assert outcome.is_well
@@ -43,6 +46,7 @@ def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(world: World) -> 
     assert "2026-11-11 chart: no run tried it before the day ended" in warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "red_checks"),
     [
@@ -71,22 +75,23 @@ def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(world: World) -> 
         ),
     ],
 )
-def test_damage_is_red_where_it_is(world: World, damage: str, red_checks: set[str]) -> None:
-    world.run()
-    world.query(damage)
-    assert world.judge() == red_checks
+def test_damage_is_red_where_it_is(after_a_day: World, damage: str, red_checks: set[str]) -> None:
+    after_a_day.query(damage)
+    assert after_a_day.judge() == red_checks
 
 
-def test_a_playlist_not_captured_lately_is_stale(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_a_playlist_not_captured_lately_is_stale(after_a_day: World) -> None:
+    world = after_a_day
     world.day = DAY + timedelta(days=3)
     world.spotify.playlists["radio"] = FAILED
     world.run()
     assert "published/playlist fresh" in world.judge()
 
 
-def test_a_jump_in_size_warns(world: World) -> None:
-    world.run()
+@pytest.mark.slow
+def test_a_jump_in_size_warns(after_a_day: World) -> None:
+    world = after_a_day
     world.day = DAY + timedelta(days=1)
     world.spotify.playlists["chart"] = [f"song{n}" for n in range(40)]
     outcome = world.run()

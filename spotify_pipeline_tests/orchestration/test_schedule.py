@@ -35,15 +35,13 @@ def test_a_day_that_was_not_begun_is_asked_for(world: World) -> None:
     assert request.partition_key == DAY.isoformat()
 
 
-def test_a_whole_day_is_left_alone(world: World) -> None:
-    world.run()
-    assert tick(world, 7) is None
+def test_a_whole_day_is_left_alone(after_a_day: World) -> None:
+    assert tick(after_a_day, 7) is None
 
 
-def test_a_day_that_lacks_a_playlist_is_asked_for_again_every_hour(world: World) -> None:
-    world.spotify.playlists["late"] = RetryLater("Spotify said 503.")
-    world.run()
-    keys = {request.run_key for hour in (7, 8) if (request := tick(world, hour))}
+def test_a_day_that_lacks_a_playlist_is_asked_for_again_every_hour(after_a_day: World) -> None:
+    after_a_day.spotify.playlists["late"] = RetryLater("Spotify said 503.")
+    keys = {request.run_key for hour in (7, 8) if (request := tick(after_a_day, hour))}
     assert len(keys) == 2
 
 
@@ -52,10 +50,9 @@ def test_captures_without_a_batch_are_asked_for_again(world: World) -> None:
     assert tick(world, 7)
 
 
-def test_a_batch_that_was_not_published_is_asked_for_again(world: World) -> None:
-    world.run()
-    world.query("DELETE FROM OPS.LEDGER")
-    assert tick(world, 7)
+def test_a_batch_that_was_not_published_is_asked_for_again(after_a_day: World) -> None:
+    after_a_day.query("DELETE FROM OPS.LEDGER")
+    assert tick(after_a_day, 7)
 
 
 def test_a_locked_database_does_not_keep_the_day_from_being_captured(world: World) -> None:

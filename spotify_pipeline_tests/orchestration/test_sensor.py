@@ -29,15 +29,15 @@ class Sensor:
 
 
 @pytest.fixture
+def world(after_a_day: World) -> World:
+    """A home whose batch is in LANDING and not published."""
+    after_a_day.query("DELETE FROM OPS.LEDGER")
+    return after_a_day
+
+
+@pytest.fixture
 def sensor(world: World) -> Sensor:
     return Sensor(world)
-
-
-def land(world: World) -> None:
-    """A batch in LANDING that nobody has published."""
-    world.materialize("raw_playlist_json")
-    world.materialize("group:lake")
-    world.materialize("group:landing")
 
 
 def red(result: dg.SensorResult) -> dict[str, str]:
@@ -52,13 +52,11 @@ def red(result: dg.SensorResult) -> dict[str, str]:
 
 
 def test_a_landed_batch_is_asked_to_be_published(world: World, sensor: Sensor) -> None:
-    land(world)
     [request] = sensor.tick().run_requests or []
     assert request.partition_key == DAY.isoformat()
 
 
 def test_the_requested_run_publishes_the_day(world: World, sensor: Sensor) -> None:
-    land(world)
     [request] = sensor.tick().run_requests or []
     job = world.definitions.resolve_job_def("publish")
     assert job.execute_in_process(
@@ -71,13 +69,12 @@ def test_the_requested_run_publishes_the_day(world: World, sensor: Sensor) -> No
 def test_a_batch_that_is_not_whole_in_landing_is_not_asked_for(
     world: World, sensor: Sensor
 ) -> None:
-    land(world)
     world.query("DELETE FROM LANDING.SONG WHERE song_id = 'song1'")
     assert not sensor.tick().run_requests
 
 
 def test_a_published_day_is_left_alone(world: World, sensor: Sensor) -> None:
-    world.run()
+    world.materialize("group:published")
     result = sensor.tick()
     assert not result.run_requests
     assert red(result) == {}
@@ -87,7 +84,6 @@ def test_a_failed_publishing_is_asked_for_again_with_growing_distance_and_then_r
     world: World, sensor: Sensor
 ) -> None:
     """The ledger decides: nothing is published here, so every request has failed."""
-    land(world)
     asked_at = []
     for minute in range(0, 240, 5):
         world.minutes = 6 * 60 + minute
@@ -101,7 +97,6 @@ def test_a_failed_publishing_is_asked_for_again_with_growing_distance_and_then_r
 
 
 def test_a_day_with_a_run_in_progress_is_not_asked_for_again(world: World, sensor: Sensor) -> None:
-    land(world)
     job = world.definitions.resolve_job_def("publish")
     run = world.instance.create_run_for_job(
         job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY.isoformat()}
@@ -112,7 +107,6 @@ def test_a_day_with_a_run_in_progress_is_not_asked_for_again(world: World, senso
 
 
 def test_a_failed_file_is_red_with_file_row_column_and_remedy(world: World, sensor: Sensor) -> None:
-    land(world)
     world.query("DELETE FROM LANDING.SONG")
     world.query(
         "UPDATE PIPES.COPY_HISTORY SET status = 'Load failed', row_count = 0, "
@@ -127,7 +121,6 @@ def test_a_failed_file_is_red_with_file_row_column_and_remedy(world: World, sens
 def test_a_verdict_is_reported_when_it_changes_and_not_on_every_tick(
     world: World, sensor: Sensor
 ) -> None:
-    world.run()
     assert sensor.tick().asset_events
     assert not sensor.tick().asset_events
     world.query("INSERT INTO PIPES.PIPE VALUES ('song_pipe', 'song', true)")
@@ -135,14 +128,12 @@ def test_a_verdict_is_reported_when_it_changes_and_not_on_every_tick(
 
 
 def test_a_database_that_cannot_be_looked_at_raises(world: World, sensor: Sensor) -> None:
-    world.run()
     world.deployment.duckdb_file.write_text("no database at all")
     with pytest.raises(PipelineError, match="can't be opened as a DuckDB database"):
         sensor.tick()
 
 
 def test_it_only_looks(world: World, sensor: Sensor) -> None:
-    land(world)
     before = world.query("FROM PIPES.COPY_HISTORY ORDER BY ALL")
     sensor.tick()
     assert world.query("FROM PIPES.COPY_HISTORY ORDER BY ALL") == before
