@@ -1,12 +1,16 @@
 """`spotify-pipeline`: the command line. It parses, calls and prints; the work is done elsewhere."""
 
 import argparse
+import contextlib
+import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from spotify_pipeline.clock import frozen_clock, machine_clock, today
 from spotify_pipeline.deployment import Deployment, parse_date, read_deployment, with_dagster_home
@@ -18,6 +22,7 @@ DEMO_DAYS = 7
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code is 0 only if all is well."""
     parsed = _parser().parse_args(arguments)
+    _enter_project()
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
         return command(parsed)
@@ -63,7 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _enter_project() -> None:
+    """Makes commands work from anywhere, as cron calls them: where there is neither .env nor
+    workspace.yaml, they run in the project's own folder."""
+    project = Path(__file__).parents[1]
+    is_place = any(Path(name).exists() for name in (".env", "workspace.yaml"))
+    if not is_place and (project / "workspace.yaml").exists():
+        os.chdir(project)
+
+
 def _run(arguments: argparse.Namespace) -> int:
+    _collect_garbage_seldom()
     from spotify_pipeline.definitions import build_defs
     from spotify_pipeline.orchestration.assets.lake import BatchOptions
     from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
@@ -87,12 +102,19 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if outcome.is_well else 1
 
 
+def _collect_garbage_seldom() -> None:
+    """A run lives for seconds: looking for garbage as often as a server does costs it a fifth."""
+    gc.set_threshold(50_000, 20, 50)
+
+
 def _demo(_: argparse.Namespace) -> int:
+    _collect_garbage_seldom()
     from spotify_pipeline.definitions import build_defs
     from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
 
     deployment = read_deployment(name="demo")
-    start, last = machine_clock(), today(machine_clock)
+    start = machine_clock()
+    last = today(frozen_clock(start))
     days = [last - timedelta(days=n) for n in reversed(range(DEMO_DAYS))]
     deployment = replace(deployment, start_date=days[0])
     print(f"Seven days of synthetic playlists into {deployment.home}: every name is invented.\n")
@@ -122,25 +144,29 @@ def _dev(arguments: argparse.Namespace) -> int:
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
+    from spotify_pipeline.sandbox.app import create_app
     from spotify_pipeline.sandbox.catalogue import Catalogue
-    from spotify_pipeline.sandbox.server import serve
+    from spotify_pipeline.sandbox.server import SandboxServer
 
     catalogue = Catalogue(arguments.seed)
-    address = f"http://127.0.0.1:{arguments.port}"
-    print(
-        f"A stand-in for the Spotify Web API on {address}; its catalogue is synthetic, every name "
-        f"is invented.\nTo use it, put into .env (any client id and secret will do):\n"
-        f"  SPOTIFY_PIPELINE_DEPLOYMENT=local\n"
-        f"  SPOTIFY_PIPELINE_HOME=.sandbox\n"
-        f"  SPOTIFY_API_URL={address}/v1/\n"
-        f"  SPOTIFY_ACCOUNTS_URL={address}\n"
-        f"  SPOTIFY_CLIENT_ID=sandbox\n"
-        f"  SPOTIFY_CLIENT_SECRET=sandbox\n"
-        f"  SPOTIFY_PLAYLISTS={','.join(plan.playlist_id for plan in catalogue.playlists)}\n"
-        f"Ctrl-C ends it.",
-        flush=True,
-    )
-    serve(arguments.port, catalogue, machine_clock, arguments.shape)
+    app = create_app(catalogue, machine_clock, arguments.shape)
+    with SandboxServer(app, arguments.port) as server:
+        print(
+            f"A stand-in for the Spotify Web API on {server.accounts_url}; its catalogue is "
+            f"synthetic, every name is invented.\n"
+            f"To use it, put into .env (any client id and secret will do):\n"
+            f"  SPOTIFY_PIPELINE_DEPLOYMENT=local\n"
+            f"  SPOTIFY_PIPELINE_HOME=.sandbox\n"
+            f"  SPOTIFY_API_URL={server.api_url}\n"
+            f"  SPOTIFY_ACCOUNTS_URL={server.accounts_url}\n"
+            f"  SPOTIFY_CLIENT_ID=sandbox\n"
+            f"  SPOTIFY_CLIENT_SECRET=sandbox\n"
+            f"  SPOTIFY_PLAYLISTS={','.join(plan.playlist_id for plan in catalogue.playlists)}\n"
+            f"Ctrl-C ends it.",
+            flush=True,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
     return 0
 
 

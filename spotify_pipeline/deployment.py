@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -121,7 +122,6 @@ class Deployment:
     lake: Literal["folder", "s3"]
     engine: EngineName
     database: Literal["duckdb", "snowflake"]
-    playlists: tuple[str, ...]
     start_date: date | None
     hour: int
     environment: Environment
@@ -154,30 +154,35 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
     picked = name or env["SPOTIFY_PIPELINE_DEPLOYMENT"]
     if picked not in ("demo", "local", "aws"):
         problems.append(f"SPOTIFY_PIPELINE_DEPLOYMENT={picked!r}: known are demo, local and aws.")
-    engine = env["SPOTIFY_PIPELINE_ENGINE"] or ("glue" if picked == "aws" else "embedded")
+    # Home and engine in .env are meant for the deployment that stands there, not for a demo.
+    is_meant = picked == env["SPOTIFY_PIPELINE_DEPLOYMENT"]
+    engine = (env["SPOTIFY_PIPELINE_ENGINE"] if is_meant else "") or (
+        "glue" if picked == "aws" else "embedded"
+    )
+    home = (env["SPOTIFY_PIPELINE_HOME"] if is_meant else "") or f".{picked}"
     allowed = ("embedded", "spark") if picked in ("demo", "local") else get_args(EngineName)
     if engine not in allowed:
         problems.append(
             f"SPOTIFY_PIPELINE_ENGINE={engine!r}: known in {picked} are {', '.join(allowed)}."
         )
-    playlists: tuple[str, ...] = ()
-    try:
-        playlists = parse_playlists(env["SPOTIFY_PLAYLISTS"]) if picked != "demo" else ()
-    except FixConfiguration as error:
-        problems.append(str(error))
+    if picked != "demo":
+        try:
+            parse_playlists(env["SPOTIFY_PLAYLISTS"])
+        except FixConfiguration as error:
+            problems.append(str(error))
     start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
     hour = _hour(env, problems)
     if problems:
         raise FixConfiguration("\n".join(problems))
-    is_spotify = picked != "demo" and "spotify.com" in env["SPOTIFY_API_URL"]
+    host = urlsplit(env["SPOTIFY_API_URL"]).hostname
+    is_spotify = picked != "demo" and host == urlsplit(SPOTIFY_API_URL).hostname
     return Deployment(
         name=picked,  # type: ignore[arg-type]
         source="spotify" if is_spotify else "sandbox",
-        home=Path(env["SPOTIFY_PIPELINE_HOME"] or f".{picked}"),
+        home=Path(home).expanduser(),
         lake="s3" if picked == "aws" else "folder",
         engine=engine,  # type: ignore[arg-type]
         database="snowflake" if picked == "aws" else "duckdb",
-        playlists=playlists,
         start_date=start_date,
         hour=hour,
         environment=env,

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def captured_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which today's graph has run once; tests work on copies of it."""
     folder = tmp_path_factory.mktemp("captured")
+    (folder / ".env").touch()
     subprocess.run(
         [sys.executable, "-m", "spotify_pipeline.cli", "run"],
         env=DEMO,
@@ -241,10 +243,29 @@ def test_a_truncated_raw_document_stops_the_day_until_it_is_accepted(
     assert rows(captured) == published
     assert snapshot(captured / "lake") == lake
 
-    cli.main(["run", "--accept-partial"])
+    assert cli.main(["run", "--accept-partial"]) == 0
     told = capsys.readouterr()
-    assert "check complete" in told.err  # what was lost stays visible
+    assert "check readable" in told.out  # what was left out stays visible
+    assert not told.err
     assert (captured / "lake" / "manifests" / f"dt={TODAY}" / "2.json").exists()
+
+
+def test_commands_work_from_anywhere_as_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As cron calls them: elsewhere there is no .env, and a run must not turn into a demo."""
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv("SPOTIFY_PIPELINE_DEPLOYMENT", "nowhere")
+    cli.main(["run"])
+    assert Path.cwd() == Path(cli.__file__).parents[1]
+
+
+def test_a_sandbox_on_a_taken_port_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert cli.main(["sandbox", "--port", str(taken.getsockname()[1])]) == 1
+    told = capsys.readouterr()
+    assert "Stop what uses that port, or choose another" in told.err
+    assert told.out == ""
 
 
 def _size(path: Path) -> int:

@@ -109,11 +109,7 @@ def test_a_fresh_clone_is_the_demo() -> None:
 
 def test_local_reads_spotify_into_a_folder() -> None:
     local = deployment(SPOTIFY_PIPELINE_DEPLOYMENT="local", SPOTIFY_PLAYLISTS=PLAYLIST_ID)
-    assert (local.source, local.home, local.playlists) == (
-        "spotify",
-        Path(".local"),
-        (PLAYLIST_ID,),
-    )
+    assert (local.source, local.home) == ("spotify", Path(".local"))
     assert (local.lake, local.engine, local.database) == ("folder", "embedded", "duckdb")
     assert local.is_on
 
@@ -124,8 +120,31 @@ def test_aws_is_s3_glue_and_snowflake() -> None:
 
 
 def test_the_demo_ignores_playlists_and_never_belongs_to_spotify() -> None:
-    demo = deployment(SPOTIFY_PLAYLISTS="no playlist")
-    assert (demo.playlists, demo.source) == ((), "sandbox")
+    assert deployment(SPOTIFY_PLAYLISTS="no playlist").source == "sandbox"
+
+
+def test_a_demo_beside_another_deployment_keeps_out_of_its_home() -> None:
+    environment = read_environment(
+        {
+            "SPOTIFY_PIPELINE_DEPLOYMENT": "aws",
+            "SPOTIFY_PIPELINE_HOME": "/data/years",
+            "SPOTIFY_PIPELINE_ENGINE": "glue",
+        }
+    )
+    demo = read_deployment(environment, "demo")
+    assert (demo.home, demo.engine) == (Path(".demo"), "embedded")
+
+
+def test_a_home_may_be_written_with_a_tilde() -> None:
+    assert deployment(SPOTIFY_PIPELINE_HOME="~/spotify").home == Path.home() / "spotify"
+
+
+def test_only_the_host_decides_whether_it_is_spotify() -> None:
+    local = deployment(
+        SPOTIFY_PIPELINE_DEPLOYMENT="local",
+        SPOTIFY_API_URL="http://127.0.0.1:1/api.spotify.com/v1",
+    )
+    assert local.source == "sandbox"
 
 
 def test_another_place_that_speaks_the_api_counts_as_sandbox() -> None:

@@ -50,6 +50,11 @@ def days(store: ObjectStore) -> list[date]:
     return sorted({keys.day_of(key) for key in store.list_keys(keys.ATTEMPTS)})
 
 
+def last_day(store: ObjectStore, until: date) -> date | None:
+    """The last day that was attempted, `until` at the latest."""
+    return max((day for day in days(store) if day <= until), default=None)
+
+
 def missing(store: ObjectStore, day: date) -> list[Failure]:
     """The playlists of the last attempt at `day` that have no raw document, with the reason."""
     attempt = latest(store, day)

@@ -108,8 +108,7 @@ def read(store: ObjectStore, day: date, batch: int) -> Manifest:
 def current_batches(store: ObjectStore) -> dict[date, int]:
     """The number of the current batch of every day that has one, by one listing."""
     latest: dict[date, int] = {}
-    for key in store.list_keys(keys.MANIFESTS):
-        day, number = keys.day_of(key), keys.manifest_batch(key)
+    for day, number in filter(None, map(keys.parse_manifest, store.list_keys(keys.MANIFESTS))):
         latest[day] = max(number, latest.get(day, 0))
     return dict(sorted(latest.items()))
 
@@ -166,11 +165,14 @@ def issue(
         quarantined=tuple(quarantined),
         odd_values=transformed.odd_values,
     )
-    if not store.put_new(keys.manifest(day, number), manifest.to_json()):
-        raise RetryLater(
-            f"Another run has just made batch {number} of {day}. Nothing is lost: run it again."
-        )
-    return Outcome(manifest, is_new=True)
+    if store.put_new(keys.manifest(day, number), manifest.to_json()):
+        return Outcome(manifest, is_new=True)
+    other = read(store, day, number)
+    if other.digest == digest:
+        return Outcome(other, is_new=False)
+    raise RetryLater(
+        f"Another run has just made batch {number} of {day}. Nothing is lost: run it again."
+    )
 
 
 def _digest(documents: Sequence[raw.RawDocument]) -> str:
@@ -231,7 +233,8 @@ def _next_number(store: ObjectStore, day: date) -> int:
 
 
 def _manifest_numbers(store: ObjectStore, day: date) -> list[int]:
-    return [keys.manifest_batch(key) for key in store.list_keys(keys.manifests_prefix(day))]
+    found = map(keys.parse_manifest, store.list_keys(keys.manifests_prefix(day)))
+    return [number for _, number in filter(None, found)]
 
 
 def _store_file(store: ObjectStore, key: str, path: Path, rows: int) -> BatchFile:

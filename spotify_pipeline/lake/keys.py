@@ -9,6 +9,7 @@ MANIFESTS = "manifests/"
 RAW = "raw_data/"
 ATTEMPTS = "attempts/"
 
+_MANIFEST = re.compile(rf"{MANIFESTS}dt=(\d{{4}}-\d{{2}}-\d{{2}})/(\d+)\.json")
 _DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
 
 
@@ -56,8 +57,10 @@ def manifest(day: date, batch: int) -> str:
     return f"{manifests_prefix(day)}{batch}.json"
 
 
-def manifest_batch(manifest_key: str) -> int:
-    return int(manifest_key.rsplit("/", 1)[1].removesuffix(".json"))
+def parse_manifest(key: str) -> tuple[date, int] | None:
+    """The day and batch of a manifest; None for whatever else somebody put there."""
+    found = _MANIFEST.fullmatch(key)
+    return (date.fromisoformat(found[1]), int(found[2])) if found else None
 
 
 def day_of(key: str) -> date:

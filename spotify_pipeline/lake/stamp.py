@@ -4,7 +4,7 @@ The stamp is written with the first object; whoever comes from the other source 
 """
 
 import json
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.lake import keys
@@ -16,10 +16,20 @@ Source = Literal["spotify", "sandbox"]
 def read(store: ObjectStore) -> Source | None:
     """The lake's source, or None while it is empty."""
     try:
-        source: Source = json.loads(store.get(keys.STAMP))["source"]
+        body = store.get(keys.STAMP)
     except KeyError:
         return None
-    return source
+    try:
+        source = json.loads(body)["source"]
+    except (ValueError, TypeError, KeyError):
+        source = None
+    if source not in get_args(Source):
+        raise FixConfiguration(
+            f"{store.uri(keys.STAMP)} should say which source the lake is from and doesn't. Put "
+            f'it back: {{"source": "spotify"}} for real captures, {{"source": "sandbox"}} for '
+            f"synthetic ones."
+        )
+    return cast(Source, source)
 
 
 def check(store: ObjectStore, source: Source) -> None:

@@ -82,7 +82,7 @@ class FolderStore:
         folder = self.root / prefix.rpartition("/")[0]
         keys = (
             (Path(parent) / name).relative_to(self.root).as_posix()
-            for parent, _, names in os.walk(folder)
+            for parent, _, names in os.walk(folder, onerror=_raise_unless_missing)
             for name in names
             if not name.startswith(".")
         )
@@ -94,6 +94,14 @@ class FolderStore:
     @contextlib.contextmanager
     def files(self, keys: Sequence[str]) -> Iterator[list[Path]]:
         yield [self.root / key for key in keys]
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    """A folder that isn't there is empty; one that can't be read is not."""
+    if not isinstance(error, FileNotFoundError):
+        raise FixConfiguration(
+            f"Can't read the lake: {error.strerror} ({error.filename}). Make it readable."
+        ) from error
 
 
 class S3Store:

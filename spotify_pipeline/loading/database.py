@@ -21,9 +21,6 @@ class Database(Protocol):
     def session(self) -> AbstractContextManager[Session]:
         """A session that is closed with the block, whatever happens in it."""
 
-    def location(self) -> str:
-        """Where it is, for people."""
-
 
 def literal(value: object) -> str:
     """`value` as a SQL literal. For dates, numbers and our own keys; text is quoted."""

@@ -66,9 +66,6 @@ class DuckDBDatabase:
         finally:
             _TURN.release()
 
-    def location(self) -> str:
-        return str(self.path)
-
     def _connect(self, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:
             try:

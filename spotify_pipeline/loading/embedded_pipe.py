@@ -20,7 +20,7 @@ from spotify_pipeline.contract import Type
 from spotify_pipeline.lake import keys
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session, literal, literals
-from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, PipeStatus, pipe_name
+from spotify_pipeline.loading.pipe import RUNNING, FileLoad, LoadStatus, PipeStatus, pipe_name
 
 _TYPES = {
     Type.STRING: "VARCHAR",
@@ -30,8 +30,19 @@ _TYPES = {
     Type.TIMESTAMP: "TIMESTAMP",
 }
 
-_BAD_FILE = (duckdb.Error, csv.Error, EOFError, OSError, UnicodeDecodeError, zlib.error)
-"""What a file that can't be loaded makes its readers raise."""
+_BAD_FILE = (
+    duckdb.ConversionException,
+    duckdb.ConstraintException,
+    duckdb.InvalidInputException,
+    duckdb.BinderException,
+    csv.Error,
+    EOFError,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,
+    zlib.error,
+)
+"""What a file with bad content makes its readers raise. Passing trouble (no memory, no disk) is
+none of it: it must not use up the file's name."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +58,10 @@ class EmbeddedPipe:
             return []
         return [self._take(session, table, key) for key in self._waiting(session, table)]
 
-    def statuses(self, session: Session) -> dict[str, PipeStatus]:
-        """The pipes' states by table."""
-        return {
-            table.name: PipeStatus(
-                pipe_name(table),
-                "PAUSED" if self._is_paused(session, table) else "RUNNING",
-                len(self._waiting(session, table)),
-            )
-            for table in contract.TABLES
-        }
+    def status(self, session: Session, table: contract.Table) -> PipeStatus:
+        """The state of a table's pipe."""
+        state = "PAUSED" if self._is_paused(session, table) else RUNNING
+        return PipeStatus(pipe_name(table), state, len(self._waiting(session, table)))
 
     def failures(self, session: Session, file_keys: Sequence[str]) -> list[FileLoad]:
         """Those of the files that could not be loaded."""

@@ -41,7 +41,8 @@ def playlists_of(session: Session, day: date) -> pd.DataFrame:
     """The playlists captured on `day`: name, entries, has_previous and the number of changes."""
     changes = ", ".join(f"COUNT(CASE change WHEN '{c}' THEN 1 END) AS \"{c}\"" for c in CHANGES)
     rows = session.execute(
-        f"SELECT p.playlist_name, p.total_entries, COUNT(DISTINCT before.snapshot_date) > 0, "
+        f"SELECT COALESCE(p.playlist_name, p.playlist_id), COALESCE(p.total_entries, 0), "
+        f"COUNT(DISTINCT before.snapshot_date) > 0, "
         f"{', '.join(f'COALESCE(MAX(c.{_quoted(change)}), 0)' for change in CHANGES)} "
         f"FROM HISTORY.PLAYLIST AS p "
         f"LEFT JOIN (SELECT snapshot_date, playlist_id, {changes} FROM PUBLIC.PLAYLIST_CHANGES "

@@ -58,8 +58,8 @@ class FileLoad:
 class Pipes(Protocol):
     """What can be asked about the pipes of a database, through a session on it."""
 
-    def statuses(self, session: Session) -> dict[str, PipeStatus]:
-        """The pipes' states by table."""
+    def status(self, session: Session, table: contract.Table) -> PipeStatus:
+        """The state of a table's pipe."""
 
     def failures(self, session: Session, file_keys: Sequence[str]) -> list[FileLoad]:
         """Those of the files that could not be loaded."""
@@ -70,7 +70,7 @@ def troubles(
 ) -> list[str]:
     """What is wrong with a table's pipe and its files of these batches, each with the remedy."""
     found = []
-    status = pipes.statuses(session)[table.name]
+    status = pipes.status(session, table)
     if status.state != RUNNING:
         found.append(
             f"{status.pipe} is {status.state} and {status.pending_files} files wait for it. "

@@ -12,8 +12,10 @@ from datetime import UTC, date, datetime
 
 from spotify_pipeline import contract
 from spotify_pipeline.errors import RetryLater
+from spotify_pipeline.lake import batch
 from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session, literal, literals
 
 
@@ -37,11 +39,11 @@ def publish(session: Session, manifest: Manifest, at: datetime) -> Published:
     current = [table for table in contract.CURRENT if table in tables]
     with session.transaction():
         if not _take_ledger(session, manifest, at):
-            [(batch, rows)] = session.execute(
+            [(published, rows)] = session.execute(
                 f"SELECT batch, row_counts FROM OPS.LEDGER "
                 f"WHERE snapshot_date = {literal(manifest.snapshot_date)}"
             )
-            return Published(int(batch), json.loads(rows), is_new=False)
+            return Published(int(published), json.loads(rows), is_new=False)
         for table in current:
             session.execute(_forget_touched(table, manifest))
         rows = {table.name: _replace_day(session, table, manifest) for table in tables}
@@ -103,6 +105,23 @@ def not_landed_text(manifest: Manifest, found: Mapping[str, int]) -> str:
 def ledger(session: Session) -> dict[date, int]:
     """The published batch of every day."""
     return dict(session.execute("SELECT snapshot_date, batch FROM OPS.LEDGER"))
+
+
+def unpublished(session: Session, store: ObjectStore) -> list[Manifest]:
+    """The current batches that are newer than the published ones of their days."""
+    done = ledger(session)
+    return [
+        batch.read(store, day, number)
+        for day, number in batch.current_batches(store).items()
+        if done.get(day, 0) < number
+    ]
+
+
+def waiting(session: Session, store: ObjectStore) -> list[Manifest]:
+    """The unpublished batches that LANDING holds whole."""
+    candidates = unpublished(session, store)
+    found = landed(session, candidates) if candidates else {}
+    return [each for each in candidates if is_landed(each, found[each.snapshot_date])]
 
 
 def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime) -> None:

@@ -36,8 +36,9 @@ def prepare_dagster_home(deployment: Deployment) -> Path:
     folder = deployment.dagster_home.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _INSTANCE_SETTINGS.exists():
-            shutil.copy(_INSTANCE_SETTINGS, folder / "dagster.yaml")
+        settings, copy = _INSTANCE_SETTINGS, folder / "dagster.yaml"
+        if not copy.exists() or copy.read_bytes() != settings.read_bytes():
+            shutil.copy(settings, copy)
     except OSError as error:
         raise FixConfiguration(
             f"Can't write to the home {deployment.home.absolute()}: {error.strerror} "

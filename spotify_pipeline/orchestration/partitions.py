@@ -1,5 +1,6 @@
 """The days: one daily partition a snapshot date, in UTC, today included."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -11,6 +12,14 @@ from spotify_pipeline.lake.store import FolderStore
 
 # A bucket is not listed while definitions load; SPOTIFY_PIPELINE_START_DATE says better.
 _BUCKET_START = date(2026, 1, 1)
+
+_IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def daily_partitions(deployment: Deployment, clock: Clock) -> dg.DailyPartitionsDefinition:
@@ -27,6 +36,14 @@ def _first_day(deployment: Deployment, clock: Clock) -> date:
         return _BUCKET_START
     captured = attempts.days(FolderStore(deployment.lake_folder))
     return min([*captured, today(clock)])
+
+
+def runs_in_progress(
+    instance: dg.DagsterInstance, day: date | None = None
+) -> Sequence[dg.DagsterRun]:
+    """The runs that are queued or going on, of one day or of all."""
+    tags = {"dagster/partition": day.isoformat()} if day else {}
+    return instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS, tags=tags))
 
 
 def day_of(context: dg.AssetExecutionContext) -> date:

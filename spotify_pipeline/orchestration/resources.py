@@ -15,6 +15,7 @@ from spotify_pipeline.clock import Clock
 from spotify_pipeline.deployment import Deployment, read_environment
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest.capture import PlaylistReader
+from spotify_pipeline.ingest.playlist_ids import parse_playlists
 from spotify_pipeline.lake import stamp
 from spotify_pipeline.lake.batch import Engine
 from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
@@ -43,7 +44,6 @@ class SpotifyApi(SpotifyResource):
 
     api_url: str
     accounts_url: str
-    playlists: list[str]
 
     @contextmanager
     def reader(self, clock: Clock) -> Iterator[PlaylistReader]:  # noqa: ARG002
@@ -56,13 +56,15 @@ class SpotifyApi(SpotifyResource):
         yield SpotifyClient(credentials, self.api_url, self.accounts_url)
 
     def playlist_ids(self) -> list[str]:
-        if not self.playlists:
+        # Read when asked for: a playlist that is added while the UI runs counts at once.
+        playlist_ids = parse_playlists(read_environment()["SPOTIFY_PLAYLISTS"])
+        if not playlist_ids:
             raise FixConfiguration(
                 "No playlists are configured. Set SPOTIFY_PLAYLISTS in .env to ids, URIs or "
                 "links, separated by commas; or see the whole thing without an account: "
                 "spotify-pipeline demo"
             )
-        return self.playlists
+        return list(playlist_ids)
 
 
 class SandboxSpotify(SpotifyResource):
@@ -195,7 +197,6 @@ def _spotify(deployment: Deployment) -> SpotifyResource:
     return SpotifyApi(
         api_url=deployment.environment["SPOTIFY_API_URL"],
         accounts_url=deployment.environment["SPOTIFY_ACCOUNTS_URL"],
-        playlists=list(deployment.playlists),
     )
 
 

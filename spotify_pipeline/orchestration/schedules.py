@@ -5,11 +5,13 @@ from datetime import date
 
 import dagster as dg
 
+from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import Deployment
 from spotify_pipeline.lake import batch, raw
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.orchestration import jobs
+from spotify_pipeline.orchestration.partitions import runs_in_progress
 from spotify_pipeline.orchestration.resources import (
     DatabaseResource,
     LakeResource,
@@ -40,17 +42,22 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         lake: LakeResource,
         spotify: SpotifyResource,
         database: DatabaseResource,
+        clock: dg.ResourceParam[Clock],
     ) -> dg.RunRequest | dg.SkipReason:
         moment = context.scheduled_execution_time
         day = moment.date()
+        if day != today(clock):
+            return dg.SkipReason(f"{day} is over; Spotify only tells the present.")
+        if runs_in_progress(context.instance, day):
+            return dg.SkipReason(f"A run of {day} is in progress.")
         lacking = _lacking(lake.store(), spotify.playlist_ids(), day)
         # Where Snowpipe loads, publishing is the sensor's business.
         if not lacking and deployment.database == "duckdb":
             lacking = _unpublished(lake.store(), database, day)
-        if lacking:
-            context.log.info(f"{day}: {lacking}")
-            return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H}", partition_key=day.isoformat())
-        return dg.SkipReason(f"{day} is whole.")
+        if not lacking:
+            return dg.SkipReason(f"{day} is whole.")
+        context.log.info(f"{day}: {lacking}")
+        return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H}", partition_key=day.isoformat())
 
     return daily
 
@@ -67,9 +74,6 @@ def _lacking(store: ObjectStore, playlist_ids: Sequence[str], day: date) -> str 
 
 
 def _unpublished(store: ObjectStore, database: DatabaseResource, day: date) -> str | None:
-    manifest = batch.current(store, day)
     with database.database().session() as session:
-        published = publishing.ledger(session).get(day, 0)
-    if manifest and published < manifest.batch:
-        return f"batch {manifest.batch} is not published"
-    return None
+        days = [manifest.snapshot_date for manifest in publishing.unpublished(session, store)]
+    return "its batch is not published" if day in days else None

@@ -14,30 +14,20 @@ import dagster as dg
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.deployment import Deployment
-from spotify_pipeline.lake import batch
 from spotify_pipeline.lake.batch import Manifest
-from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
-from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
 from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline.orchestration import checks, jobs
+from spotify_pipeline.orchestration.partitions import runs_in_progress
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
 
 OPEN_DAYS = 60
-"""How many days back an unpublished batch is looked for."""
+"""Of how many unpublished days the pipes are asked about at the most."""
 
 WAITS = (timedelta(0), timedelta(minutes=5), timedelta(minutes=20), timedelta(hours=1))
 """How long to wait before each request to publish a batch; after the last one a check is red."""
-
-_IN_PROGRESS = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass
@@ -76,16 +66,15 @@ def build_sensor(deployment: Deployment) -> dg.SensorDefinition:
         cursor = Cursor.from_json(context.cursor)
         store = lake.store()
         with database.database().session() as session:
-            open_manifests = _open_manifests(store, session)
-            found = publishing.landed(session, open_manifests)
-            landed = [m for m in open_manifests if publishing.is_landed(m, found[m.snapshot_date])]
+            open_manifests = publishing.unpublished(session, store)[-OPEN_DAYS:]
+            landed = publishing.waiting(session, store)
             findings = {
                 check: checks.pipe_finding(
                     troubles(EmbeddedPipe(store), session, open_manifests, contract.table(name))
                 )
                 for name, check in checks.PIPES.items()
             }
-        busy = {run.tags.get("dagster/partition", "") for run in _runs_in_progress(context)}
+        busy = {run.tags.get("dagster/partition", "") for run in runs_in_progress(context.instance)}
         requests, stuck = _requests(cursor, landed, busy, clock())
         findings[checks.PUBLISHING] = checks.publishing_finding(stuck)
         evaluations = [_evaluation(check, finding) for check, finding in findings.items()]
@@ -99,17 +88,6 @@ def build_sensor(deployment: Deployment) -> dg.SensorDefinition:
         )
 
     return snowpipe_load_sensor
-
-
-def _open_manifests(store: ObjectStore, session: Session) -> list[Manifest]:
-    """The current batches of the last days that are not the published ones."""
-    done = publishing.ledger(session)
-    current = list(batch.current_batches(store).items())[-OPEN_DAYS:]
-    return [batch.read(store, day, number) for day, number in current if done.get(day, 0) < number]
-
-
-def _runs_in_progress(context: dg.SensorEvaluationContext) -> Sequence[dg.DagsterRun]:
-    return context.instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS))
 
 
 def _requests(
@@ -134,7 +112,8 @@ def _requests(
             )
         elif not asked or now - datetime.fromisoformat(asked[-1]) >= WAITS[len(asked)]:
             kept[name] = [*asked, now.isoformat()]
-            requests.append(dg.RunRequest(run_key=f"{name}/{len(asked) + 1}", partition_key=day))
+            # The time makes the key new: the ledger decides, not what was asked for before.
+            requests.append(dg.RunRequest(run_key=f"{name}/{now.isoformat()}", partition_key=day))
     cursor.requests = kept
     return requests, stuck
 

@@ -14,10 +14,7 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from spotify_pipeline.clock import Clock
-from spotify_pipeline.sandbox.app import create_app
-from spotify_pipeline.sandbox.catalogue import Catalogue
-from spotify_pipeline.sandbox.shapes import Shape
+from spotify_pipeline.errors import FixConfiguration
 
 _HOST = "127.0.0.1"
 _GRACE_SECONDS = 2
@@ -61,12 +58,6 @@ class SandboxServer:
         self._stack.close()
 
 
-def serve(port: int, catalogue: Catalogue, clock: Clock, shape: Shape = "items") -> None:
-    """Serves the catalogue until interrupted."""
-    with _listener(port) as listener, contextlib.suppress(KeyboardInterrupt):
-        _server(create_app(catalogue, clock, shape)).run(sockets=[listener])
-
-
 class _Server(uvicorn.Server):
     """Tells when it accepts requests."""
 
@@ -102,10 +93,9 @@ def _listener(port: int) -> socket.socket:
     try:
         return socket.create_server((_HOST, port))
     except OSError as error:
-        raise OSError(
-            error.errno,
-            f"The sandbox cannot listen on {_HOST}:{port} ({os.strerror(error.errno or 0)}). "
-            "Stop what uses that port, or choose another; 0 takes any free one.",
+        raise FixConfiguration(
+            f"The sandbox can't listen on {_HOST}:{port} ({os.strerror(error.errno or 0)}). "
+            f"Stop what uses that port, or choose another; 0 takes any free one."
         ) from error
 
 

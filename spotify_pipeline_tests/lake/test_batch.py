@@ -225,20 +225,36 @@ def test_after_a_run_that_was_cut_off_the_next_number_is_taken(store: FolderStor
     assert remains == [key for key in outputs(store) if "/1-" in key]
 
 
-def test_who_makes_the_manifest_second_gives_way(store: FolderStore) -> None:
-    class Raced(FolderStore):
-        """Another run puts the same manifest just before."""
+class _Raced(FolderStore):
+    """Another run puts its manifest just before; `change` tells how that differs."""
 
-        def put_new(self, key: str, body: bytes) -> bool:
-            if key.startswith(keys.MANIFESTS):
-                super().put_new(key, body.replace(b'"quick"', b'"faster"'))
-            return super().put_new(key, body)
+    change = (b'"quick"', b'"faster"')
 
+    def put_new(self, key: str, body: bytes) -> bool:
+        if key.startswith(keys.MANIFESTS):
+            super().put_new(key, body.replace(*self.change))
+        return super().put_new(key, body)
+
+
+def test_who_makes_the_same_batch_second_takes_the_first_one(store: FolderStore) -> None:
+    outcome = issue(_Raced(store.root))
+    assert not outcome.is_new
+    assert outcome.manifest.engine == "faster"
+    assert outcome.manifest == batch.current(store, DAY)
+
+
+def test_who_makes_another_batch_of_that_number_second_gives_way(store: FolderStore) -> None:
+    raced = _Raced(store.root)
+    raced.change = (b'"digest": "', b'"digest": "other')
     with pytest.raises(RetryLater, match=r"Another run has just made batch 1.*run it again"):
-        issue(Raced(store.root))
-    winner = batch.current(store, DAY)
-    assert winner is not None
-    assert winner.engine == "faster"
+        issue(raced)
+
+
+def test_what_somebody_else_put_among_the_manifests_is_passed_over(store: FolderStore) -> None:
+    issue(store)
+    store.put_new("manifests/notes.txt", b"mine")
+    store.put_new(f"manifests/dt={DAY}/1.json.bak", b"mine")
+    assert batch.current_batches(store) == {DAY: 1}
     assert not issue(store).is_new
 
 

@@ -43,3 +43,13 @@ def test_who_loses_the_race_for_an_empty_lake_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(FixConfiguration, match="from spotify"):
         stamp.claim(Raced(tmp_path), "sandbox")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"not json", b'{"source": "elsewhere"}', b"[]"])
+def test_a_damaged_stamp_is_said_and_not_taken_for_an_empty_lake(
+    tmp_path: Path, body: bytes
+) -> None:
+    store = FolderStore(tmp_path)
+    store.put_new("source.json", body)
+    with pytest.raises(FixConfiguration, match=r"source\.json should say which source"):
+        stamp.claim(store, "sandbox")

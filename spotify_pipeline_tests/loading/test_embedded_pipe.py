@@ -257,13 +257,13 @@ def test_a_paused_pipe_leaves_files_waiting_and_takes_them_when_resumed(
     pipe.pause(session, ARTIST)
     put(pipe.store, HEADER + A)
     assert pipe.load(session, ARTIST) == []
-    status = pipe.statuses(session)["artist"]
+    status = pipe.status(session, ARTIST)
     assert (status.pipe, status.state, status.pending_files) == ("artist_pipe", "PAUSED", 1)
 
     pipe.pause(session, ARTIST, paused=False)
-    assert pipe.statuses(session)["artist"].state == "RUNNING"
+    assert pipe.status(session, ARTIST).state == "RUNNING"
     assert [load.rows for load in pipe.load(session, ARTIST)] == [1]
-    assert pipe.statuses(session)["artist"].pending_files == 0
+    assert pipe.status(session, ARTIST).pending_files == 0
 
 
 def test_pausing_one_pipe_pauses_no_other_and_twice_is_once(
@@ -271,7 +271,7 @@ def test_pausing_one_pipe_pauses_no_other_and_twice_is_once(
 ) -> None:
     for _ in range(2):
         pipe.pause(session, ARTIST)
-    states = {name: status.state for name, status in pipe.statuses(session).items()}
+    states = {table.name: pipe.status(session, table).state for table in contract.TABLES}
     others = {table.name: "RUNNING" for table in contract.TABLES}
     assert states == others | {"artist": "PAUSED"}
 
@@ -280,7 +280,7 @@ def test_a_pause_outlives_the_session(pipe: EmbeddedPipe, database: DuckDBDataba
     with database.session() as session:
         pipe.pause(session, ARTIST)
     with database.session() as session:
-        assert pipe.statuses(session)["artist"].state == "PAUSED"
+        assert pipe.status(session, ARTIST).state == "PAUSED"
 
 
 # What people are told

@@ -149,14 +149,23 @@ def test_reload_issues_the_same_rows_as_a_new_batch(after_a_day: World) -> None:
 
 
 @pytest.mark.slow
-def test_the_database_can_be_made_again_from_the_lake(after_a_day: World) -> None:
+def test_a_lost_database_comes_back_whole_with_the_next_run(after_a_day: World) -> None:
     world = after_a_day
     rows = world.query("FROM HISTORY.SONG ORDER BY ALL")
     world.deployment.duckdb_file.unlink()
     world.day = DAY + timedelta(days=1)
-    assert world.materialize("group:landing", DAY).success
-    assert world.materialize("group:published", DAY).success
-    assert world.query("FROM HISTORY.SONG ORDER BY ALL") == rows
+    assert world.run().is_well
+    before = f"SELECT * FROM HISTORY.SONG WHERE snapshot_date = '{DAY}' ORDER BY ALL"
+    assert world.query(before) == rows
+    assert world.query("SELECT DISTINCT first_seen FROM PUBLIC.TB_SONG") == [(DAY,)]
+
+
+def test_a_playlist_taken_out_of_the_configuration_is_missed_no_more(after_a_day: World) -> None:
+    world = after_a_day
+    world.spotify.playlists["gone"] = SkipThis("Spotify said 404.")
+    assert not world.materialize("raw_playlist_json").get_asset_check_evaluations()[0].passed
+    del world.spotify.playlists["gone"]
+    assert world.materialize("raw_playlist_json").get_asset_check_evaluations()[0].passed
 
 
 @pytest.mark.slow
@@ -165,7 +174,8 @@ def test_a_day_that_ended_without_a_playlist_is_a_named_row(after_a_day: World) 
     world.day += timedelta(days=1)
     world.spotify.playlists["radio"] = RetryLater("Spotify said 503.")
     world.run()
-    # Nobody runs on the next day.
+    # Nobody runs on the next day; and the database is lost, with what it knew.
+    world.deployment.duckdb_file.unlink()
     world.day += timedelta(days=2)
     world.spotify.playlists["radio"] = ["song3"]
     world.run()

@@ -98,3 +98,18 @@ def test_a_jump_in_size_warns(after_a_day: World) -> None:
     assert outcome.is_well
     [warning] = outcome.warnings
     assert "2026-11-11 chart: 40, before 2" in warning
+
+
+def test_before_todays_run_the_last_day_that_was_tried_is_judged(after_a_day: World) -> None:
+    """Not the empty day: that would be green with nothing captured."""
+    after_a_day.spotify.playlists["late"] = FAILED
+    after_a_day.materialize("raw_playlist_json")
+    after_a_day.day = DAY + timedelta(days=1)
+    assert "raw_playlist_json captured" in after_a_day.judge()
+
+
+def test_every_failing_playlist_is_named(world: World) -> None:
+    names = [f"list{number}" for number in range(15)]
+    world.spotify.playlists |= dict.fromkeys(names, FAILED)
+    text = "".join(world.run().red_checks)
+    assert [name for name in names if f"{name}:" not in text] == []

@@ -1,9 +1,11 @@
 """`daily`: captures at its hour, and tries again every hour until the day is whole."""
 
-from datetime import UTC, datetime
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from spotify_pipeline.errors import RetryLater
@@ -11,7 +13,7 @@ from spotify_pipeline_tests.orchestration.conftest import DAY, World
 
 
 def tick(world: World, hour: int) -> dg.RunRequest | None:
-    """What a tick at that hour asks for."""
+    """What a tick at that hour asks for, if it comes in time."""
     definitions = world.definitions
     moment = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
     context = dg.build_schedule_context(
@@ -56,8 +58,56 @@ def test_a_batch_that_was_not_published_is_asked_for_again(after_a_day: World) -
 
 
 def test_a_locked_database_does_not_keep_the_day_from_being_captured(world: World) -> None:
-    world.deployment.duckdb_file.parent.mkdir(parents=True)
-    world.deployment.duckdb_file.write_text("no database at all")
-    assert tick(world, 6)
-    with pytest.raises(duckdb.Error):
-        duckdb.connect(world.deployment.duckdb_file)
+    holder = hold(world.deployment.duckdb_file)
+    try:
+        assert tick(world, 6)
+    finally:
+        holder.kill()
+
+
+def test_a_locked_database_is_waited_for_and_then_named_with_its_holder(
+    after_a_day: World,
+) -> None:
+    holder = hold(after_a_day.deployment.duckdb_file)
+    try:
+        with pytest.raises(RetryLater, match=rf"is in use by .*PID {holder.pid}"):
+            after_a_day.query("SELECT 1")
+    finally:
+        holder.kill()
+
+
+def test_a_day_that_is_over_is_left_alone(world: World) -> None:
+    """After sleep, the tick that was missed comes late."""
+    world.day = DAY + timedelta(days=1)
+    assert tick(world, 23) is None
+
+
+def test_a_day_with_a_run_in_progress_is_left_alone(world: World) -> None:
+    job = world.definitions.resolve_job_def("daily_snapshot")
+    run = world.instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY.isoformat()}
+    )
+    assert tick(world, 7) is None
+    world.instance.report_run_failed(run)
+    assert tick(world, 8)
+
+
+def test_a_playlist_that_is_added_while_the_ui_runs_is_asked_for(after_a_day: World) -> None:
+    assert tick(after_a_day, 7) is None
+    after_a_day.spotify.playlists["new"] = ["song7"]
+    assert tick(after_a_day, 8)
+
+
+def hold(database: Path) -> subprocess.Popen[str]:
+    """Another process that has the database open."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open'); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    return holder

@@ -13,6 +13,7 @@ import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth, SpotifyOauthError
 
+from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.sandbox.app import create_app
 from spotify_pipeline.sandbox.catalogue import Catalogue
 from spotify_pipeline.sandbox.server import SandboxServer
@@ -387,7 +388,9 @@ def test_a_server_stops_and_leaves_its_port(api: Api) -> None:
 def test_a_taken_port_is_named(api: Api) -> None:
     taken = SandboxServer(create_app(CATALOGUE, MovableClock()), api.server.port)
     with (
-        pytest.raises(OSError, match=rf"127\.0\.0\.1:{api.server.port} .*another; 0 takes"),
+        pytest.raises(
+            FixConfiguration, match=rf"127\.0\.0\.1:{api.server.port} .*another; 0 takes"
+        ),
         taken,
     ):
         pass

@@ -45,11 +45,11 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _table(frame: pd.DataFrame) -> dg.TableMetadataValue:
     """The head of a frame as the UI shows it; an empty one has its columns too."""
-    records = frame.head(_SHOWN).astype(object).where(frame.notna(), None).to_dict("records")
+    records = frame.head(_SHOWN).astype(object).to_dict("records")
     return dg.MetadataValue.table(
         [
-            dg.TableRecord({str(name): value for name, value in record.items()})
-            for record in records
+            dg.TableRecord({str(n): None if pd.isna(value) else value for n, value in each.items()})
+            for each in records
         ],
         dg.TableSchema([dg.TableColumn(str(name)) for name in frame.columns]),
     )

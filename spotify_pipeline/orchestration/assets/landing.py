@@ -52,8 +52,8 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
         selected = [table for table in contract.TABLES if key(table) in context.selected_asset_keys]
         with explained():
             landing = _load(lake.store(), database.database(), day_of(context), selected)
+        context.log.info(f"files taken: {landing.files_taken}")
         for table in selected:
-            context.log.info(f"{table.name}: the pipe took {landing.files_taken[table.name]} files")
             yield dg.MaterializeResult(
                 asset_key=key(table),
                 metadata={

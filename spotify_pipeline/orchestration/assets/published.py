@@ -1,7 +1,7 @@
 """`published/<table>`: the day in HISTORY and PUBLIC, all tables in one transaction."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
@@ -67,7 +67,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 raise SkipThis(f"{day} has no batch: materialize lake/* of {day} first.")
             with database.database().session() as session:
                 outcome = publishing.publish(session, manifest, clock())
-                _note_missed(session, store, today(clock), clock)
+                caught_up = _catch_up(session, store, clock)
+                _note_missed(session, store, clock)
                 totals = {
                     table.name: session.execute(f"SELECT COUNT(*) FROM PUBLIC.TB_{table.name}")[0][
                         0
@@ -76,6 +77,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 }
         said = "published" if outcome.is_new else "unchanged"
         context.log.info(f"batch {outcome.batch} of {day}: {said}")
+        if caught_up:
+            context.log.info(f"also published, as they had landed: {', '.join(caught_up)}")
         for table in contract.TABLES:
             if key(table) in context.selected_asset_keys:
                 yield dg.MaterializeResult(
@@ -100,11 +103,16 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     return published_tables
 
 
-def _note_missed(session: Session, store: ObjectStore, day: date, clock: Clock) -> None:
-    """Names what the days before `day` lack, from the one before the last published day on."""
-    published = [other for other in publishing.ledger(session) if other < day]
-    if not published:
-        return
-    first = max(published) - timedelta(days=1)
-    days = [first + timedelta(days=n) for n in range((day - first).days)]
+def _catch_up(session: Session, store: ObjectStore, clock: Clock) -> list[str]:
+    """Publishes other days that wait in LANDING: all of them, after the database was made anew."""
+    waiting = publishing.waiting(session, store)
+    for manifest in waiting:
+        publishing.publish(session, manifest, clock())
+    return [str(manifest.snapshot_date) for manifest in waiting]
+
+
+def _note_missed(session: Session, store: ObjectStore, clock: Clock) -> None:
+    """Names what every day since the first one lacks for ever."""
+    first, last = min(attempts.days(store), default=today(clock)), today(clock)
+    days = [first + timedelta(days=n) for n in range((last - first).days)]
     publishing.note_missed(session, attempts.gaps(store, days), clock())

@@ -7,7 +7,8 @@ import dagster as dg
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import SkipThis
 from spotify_pipeline.ingest.capture import DayReport, capture_day
-from spotify_pipeline.lake import keys, raw
+from spotify_pipeline.lake import attempts, keys, raw
+from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
@@ -58,6 +59,8 @@ def _materialize(
     playlist_ids = spotify.playlist_ids()
     store = lake.claim()
     if set(playlist_ids) <= raw.captured(store, day):
+        # Also tells who is wanted no more, when one was taken out of the configuration.
+        attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), ()))
         context.log.info(f"all {len(playlist_ids)} playlists of {day} are there: nothing to fetch")
         return _result(store, context, DayReport({}, tuple(playlist_ids), ()))
     with spotify.reader(clock) as reader:
