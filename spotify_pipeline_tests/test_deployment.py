@@ -83,7 +83,7 @@ def test_variables_of_others_are_let_be() -> None:
 def test_no_secret_shows_when_settings_are_printed() -> None:
     secrets = {variable.name: f"hush-{variable.name}" for variable in VARIABLES}
     env = read_environment(secrets)
-    shown = repr(env) + repr(Deployment("demo", "sandbox", *[None] * 7, env))  # type: ignore[arg-type]
+    shown = repr(env) + repr(read_deployment(env, "demo"))
     assert "hush" not in shown
 
 

@@ -19,7 +19,8 @@ def test_keys_lie_where_the_original_had_them() -> None:
 def test_what_is_in_a_key_can_be_read_from_it() -> None:
     assert keys.playlist_of(keys.raw(DAY, "p")) == "p"
     assert keys.batch_of(keys.batch_file("song", DAY, 12, "ab-12")) == 12
-    assert keys.manifest_batch(keys.manifest(DAY, 12)) == 12
+    assert keys.parse_manifest(keys.manifest(DAY, 12)) == (DAY, 12)
+    assert keys.parse_manifest("manifests/notes.txt") is None
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,10 @@ def test_a_name_never_shows_before_its_bytes_are_whole(
 
 
 def test_nothing_stays_beside_an_object_that_was_put(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    store = FolderStore(tmp_path / "lake")
     store.put_new("key", b"first")
     store.put_new("key", b"second")
-    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+    assert [path.name for path in store.root.iterdir()] == ["key"]
 
 
 def test_others_may_read_the_files(tmp_path: Path) -> None:

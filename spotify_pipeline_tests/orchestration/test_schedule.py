@@ -18,6 +18,7 @@ def tick(world: World, hour: int) -> dg.RunRequest | None:
     moment = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
     context = dg.build_schedule_context(
         scheduled_execution_time=moment,
+        instance=world.instance,
         repository_def=definitions.get_repository_def(),
         resources=dict(definitions.resources or {}),
     )
