@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_variables_of_others_are_let_be() -> None:
 def test_no_secret_shows_when_settings_are_printed() -> None:
     secrets = {variable.name: f"hush-{variable.name}" for variable in VARIABLES}
     env = read_environment(secrets)
-    shown = repr(env) + repr(read_deployment(env, "demo"))
+    shown = repr(env) + repr(replace(deployment(), environment=env))
     assert "hush" not in shown
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,13 @@ import pytest
 
 from spotify_pipeline.errors import RetryLater
 from spotify_pipeline_tests.orchestration.conftest import DAY, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Schedules open their instance anew, so it is one on disk here."""
+    with dg.instance_for_test() as instance:
+        yield World(tmp_path / "home", instance)
 
 
 def tick(world: World, hour: int) -> dg.RunRequest | None:
