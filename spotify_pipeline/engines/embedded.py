@@ -1,21 +1,20 @@
 """The embedded engine: the transform on DuckDB, inside this process, without a JVM.
 
-SQLFrame turns the transform into SQL once per process; each batch then is plain DuckDB.
+`plan` has the transform as SQL; here it is run.
 """
 
 import gzip
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import duckdb
 
 from spotify_pipeline import contract
+from spotify_pipeline.engines.plan import embedded_plan
 from spotify_pipeline.lake.batch import Transformed, UnreadableDocuments
 from spotify_pipeline.transform.schema import ENVELOPE, RAW_LINE, duckdb_type
-from spotify_pipeline.transform.tables import Frame, transform
 
 # What a reader needs to get the same values back: nulls are empty, empty strings are quoted.
 _CSV = "FORMAT csv, HEADER, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '', COMPRESSION gzip"
@@ -32,7 +31,7 @@ class EmbeddedEngine:
 
         Raises `UnreadableDocuments` where a line is no answer or a file is damaged.
         """
-        plan = _plan()
+        plan = embedded_plan()
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             _read_lines(connection, documents)
@@ -45,48 +44,6 @@ class EmbeddedEngine:
             odd = connection.execute(plan.results["odd_values"])
             names = [column[0] for column in odd.description]
             return Transformed(rows, dict(zip(names, odd.fetchall()[0], strict=True)))
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The transform as SQL: frames to be kept as tables, in order, and the resulting queries."""
-
-    kept: Mapping[str, str]
-    results: Mapping[str, str]
-
-
-@cache
-def _plan() -> _Plan:
-    # The import alone takes half a second.
-    from sqlframe.duckdb import DuckDBSession, Window, functions
-
-    with duckdb.connect() as connection:
-        columns = ", ".join(f'"{name}" {duckdb_type(field)}' for name, field in RAW_LINE.items())
-        connection.execute(f"CREATE TABLE lines ({columns})")
-        session = DuckDBSession(conn=connection)
-        kept: dict[str, str] = {}
-
-        def sql(frame: Frame) -> str:
-            # Its optimizer breaks struct fields; DuckDB has one of its own.
-            return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
-
-        def table(name: str) -> Frame:
-            # Names are enough; reading nested types out of the catalogue takes SQLFrame long.
-            columns = connection.table(name).columns
-            session.catalog.add_table(name, column_mapping=dict.fromkeys(columns, "string"))
-            return session.table(name)
-
-        def keep(frame: Frame) -> Frame:
-            # A regular table: SQLFrame doesn't find the columns of a temporary one.
-            name = f"kept_{len(kept)}"
-            kept[name] = sql(frame)
-            connection.execute(f"CREATE TABLE {name} AS {kept[name]}")
-            return table(name)
-
-        results = transform(functions, Window, table("lines"), keep)
-        plan = _Plan(kept, {name: sql(frame) for name, frame in results.items()})
-        session.stop()  # it is a singleton: the next one must not get this connection
-        return plan
 
 
 def _check_sums(documents: Sequence[Path]) -> None:

@@ -1,0 +1,47 @@
+"""The plan is made once for a state of the code, and made anew when the code changes."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spotify_pipeline.engines import plan
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The module at a place of its own, with no plan kept beside it."""
+    place = shutil.copy(str(plan.__file__), tmp_path)
+    monkeypatch.setattr(plan, "__file__", place)
+    plan.embedded_plan.cache_clear()
+    yield Path(place)
+    plan.embedded_plan.cache_clear()
+
+
+def kept(module: Path) -> list[Path]:
+    return sorted((module.parent / "__pycache__").glob("plan-*.json"))
+
+
+def test_a_plan_is_kept_and_read_again(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan.embedded_plan()
+    plan.embedded_plan.cache_clear()
+    monkeypatch.setattr(plan, "make_plan", lambda: pytest.fail("it was kept"))
+    assert plan.embedded_plan() == made
+    assert len(kept(copied)) == 1
+
+
+def test_a_change_of_the_code_makes_another_plan(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.embedded_plan()
+    plan.embedded_plan.cache_clear()
+    copied.write_text(copied.read_text() + "\n# changed\n")
+    monkeypatch.setattr(plan, "make_plan", lambda: plan.Plan({}, {"other": "SELECT 1"}))
+    assert plan.embedded_plan().results == {"other": "SELECT 1"}
+    assert len(kept(copied)) == 2
+
+
+def test_where_it_can_not_be_kept_it_is_made_each_time(copied: Path) -> None:
+    (copied.parent / "__pycache__").write_text("in the way")
+    assert plan.embedded_plan().results
