@@ -66,20 +66,14 @@ def make_plan() -> Plan:
             # Its optimizer breaks struct fields; DuckDB has one of its own.
             return str(frame.sql(dialect="duckdb", optimize=False, pretty=False))
 
-        def table(name: str) -> Frame:
-            # Names are enough; reading nested types out of the catalogue takes SQLFrame long.
-            columns = connection.table(name).columns
-            session.catalog.add_table(name, column_mapping=dict.fromkeys(columns, "string"))
-            return session.table(name)
-
         def keep(frame: Frame) -> Frame:
             # A regular table: SQLFrame doesn't find the columns of a temporary one.
             name = f"kept_{len(kept)}"
             kept[name] = sql(frame)
             connection.execute(f"CREATE TABLE {name} AS {kept[name]}")
-            return table(name)
+            return session.table(name)
 
-        results = transform(functions, Window, table("lines"), keep)
+        results = transform(functions, Window, session.table("lines"), keep)
         plan = Plan(kept, {name: sql(frame) for name, frame in results.items()})
         session.stop()  # it is a singleton: the next one must not get this connection
         return plan
