@@ -107,7 +107,9 @@ def test_a_step_whose_upstream_is_missing_says_so_in_one_line(world: World) -> N
     lake = failure_text(world.materialize("key:lake/song"))
     landing = failure_text(world.materialize("key:landing/song"))
     published = failure_text(world.materialize("key:published/song"))
+    insight = failure_text(world.materialize("key:insights/playlist_changes"))
     assert "materialize raw_playlist_json for 2026-11-10 first" in lake
+    assert insight == ("2026-11-10 is not published: materialize published/* of 2026-11-10 first.")
     assert landing == "2026-11-10 has no batch: materialize lake/* of 2026-11-10 first."
     assert published == landing
     assert "\n" not in lake + landing + published

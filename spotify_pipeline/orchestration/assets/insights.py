@@ -4,7 +4,8 @@ import dagster as dg
 import pandas as pd
 
 from spotify_pipeline import contract
-from spotify_pipeline.loading import insights
+from spotify_pipeline.errors import SkipThis
+from spotify_pipeline.loading import insights, publishing
 from spotify_pipeline.orchestration.assets import published
 from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
@@ -30,6 +31,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         day = day_of(context)
         with explained(), database.database().session() as session:
+            if day not in publishing.ledger(session):
+                raise SkipThis(f"{day} is not published: materialize published/* of {day} first.")
             changes = insights.playlist_changes(session, day)
         counts = changes["change"].value_counts()
         return dg.MaterializeResult(
