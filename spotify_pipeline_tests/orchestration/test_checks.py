@@ -113,3 +113,8 @@ def test_every_failing_playlist_is_named(world: World) -> None:
     world.spotify.playlists |= dict.fromkeys(names, FAILED)
     text = "".join(world.run().red_checks)
     assert [name for name in names if f"{name}:" not in text] == []
+
+
+def test_a_whole_day_stays_whole_until_the_next_one_is_tried(after_a_day: World) -> None:
+    after_a_day.day = DAY + timedelta(days=1)
+    assert after_a_day.judge() == set()
