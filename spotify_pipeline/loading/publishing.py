@@ -117,11 +117,12 @@ def unpublished(session: Session, store: ObjectStore) -> list[Manifest]:
     ]
 
 
-def waiting(session: Session, store: ObjectStore) -> list[Manifest]:
-    """The unpublished batches that LANDING holds whole."""
-    candidates = unpublished(session, store)
-    found = landed(session, candidates) if candidates else {}
-    return [each for each in candidates if is_landed(each, found[each.snapshot_date])]
+def whole(session: Session, manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Those of the batches that LANDING holds whole."""
+    found = landed(session, manifests) if manifests else {}
+    return [
+        manifest for manifest in manifests if is_landed(manifest, found[manifest.snapshot_date])
+    ]
 
 
 def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime) -> None:

@@ -182,11 +182,12 @@ def pipe_finding(failing: Sequence[str]) -> Finding:
 
 
 def _publishing(facts: Facts) -> Finding:
+    unpublished = publishing.unpublished(facts.session, facts.store)
     return publishing_finding(
         [
             f"batch {manifest.batch} of {manifest.snapshot_date}: "
             f"materialize published/* of {manifest.snapshot_date}"
-            for manifest in publishing.waiting(facts.session, facts.store)
+            for manifest in publishing.whole(facts.session, unpublished)
         ]
     )
 

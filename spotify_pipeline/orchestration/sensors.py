@@ -23,9 +23,6 @@ from spotify_pipeline.orchestration import checks, jobs
 from spotify_pipeline.orchestration.partitions import runs_in_progress
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
 
-OPEN_DAYS = 60
-"""Of how many unpublished days the pipes are asked about at the most."""
-
 WAITS = (timedelta(0), timedelta(minutes=5), timedelta(minutes=20), timedelta(hours=1))
 """How long to wait before each request to publish a batch; after the last one a check is red."""
 
@@ -66,11 +63,11 @@ def build_sensor(deployment: Deployment) -> dg.SensorDefinition:
         cursor = Cursor.from_json(context.cursor)
         store = lake.store()
         with database.database().session() as session:
-            open_manifests = publishing.unpublished(session, store)[-OPEN_DAYS:]
-            landed = publishing.waiting(session, store)
+            unpublished = publishing.unpublished(session, store)
+            landed = publishing.whole(session, unpublished)
             findings = {
                 check: checks.pipe_finding(
-                    troubles(EmbeddedPipe(store), session, open_manifests, contract.table(name))
+                    troubles(EmbeddedPipe(store), session, unpublished, contract.table(name))
                 )
                 for name, check in checks.PIPES.items()
             }

@@ -105,7 +105,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
 
 def _catch_up(session: Session, store: ObjectStore, clock: Clock) -> list[str]:
     """Publishes other days that wait in LANDING: all of them, after the database was made anew."""
-    waiting = publishing.waiting(session, store)
+    waiting = publishing.whole(session, publishing.unpublished(session, store))
     for manifest in waiting:
         publishing.publish(session, manifest, clock())
     return [str(manifest.snapshot_date) for manifest in waiting]
