@@ -64,7 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     dev.add_argument("--port", default="3000")
     dev.set_defaults(command=_dev)
 
-    sandbox = commands.add_parser("sandbox", help="a stand-in for the Spotify Web API on loopback")
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="a stand-in for the Spotify Web API on loopback",
+        epilog=_faults_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     sandbox.add_argument("--port", type=int, default=8765)
     sandbox.add_argument("--seed", type=int, default=1, help="another seed, another catalogue")
     sandbox.add_argument(
@@ -72,6 +77,21 @@ def _parser() -> argparse.ArgumentParser:
         choices=("items", "tracks", "both"),
         default="items",
         help="payload: items (apps since 2026), tracks (Extended Quota) or both at once",
+    )
+    sandbox.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[,KEY=VALUE...]",
+        help="misbehave (repeatable; the first fault that hits a request answers it)",
+    )
+    sandbox.add_argument(
+        "--latency", type=int, default=0, metavar="MS", help="answer so many milliseconds later"
+    )
+    sandbox.add_argument(
+        "--user",
+        metavar="ID",
+        help="who signs in, and reads entries only where owner or guest (default: all read all)",
     )
     sandbox.set_defaults(command=_sandbox)
     return parser
@@ -155,10 +175,16 @@ def _dev(arguments: argparse.Namespace) -> int:
 def _sandbox(arguments: argparse.Namespace) -> int:
     from spotify_pipeline.sandbox.app import create_app
     from spotify_pipeline.sandbox.catalogue import Catalogue
+    from spotify_pipeline.sandbox.faults import parse_faults, with_faults
+    from spotify_pipeline.sandbox.latency import with_latency
     from spotify_pipeline.sandbox.server import SandboxServer
 
     catalogue = Catalogue(arguments.seed)
-    app = create_app(catalogue, machine_clock, arguments.shape)
+    playlist_ids = [plan.playlist_id for plan in catalogue.playlists]
+    faults = parse_faults(arguments.fault, playlist_ids)
+    good_app = create_app(catalogue, machine_clock, arguments.shape, user=arguments.user)
+    app = with_latency(with_faults(good_app, faults, arguments.seed), arguments.latency)
+    refresh_token = "  SPOTIFY_REFRESH_TOKEN=sandbox\n" if arguments.user else ""
     with SandboxServer(app, arguments.port) as server:
         print(
             f"A stand-in for the Spotify Web API on {server.accounts_url}; its catalogue is "
@@ -170,13 +196,28 @@ def _sandbox(arguments: argparse.Namespace) -> int:
             f"  SPOTIFY_ACCOUNTS_URL={server.accounts_url}\n"
             f"  SPOTIFY_CLIENT_ID=sandbox\n"
             f"  SPOTIFY_CLIENT_SECRET=sandbox\n"
-            f"  SPOTIFY_PLAYLISTS={','.join(plan.playlist_id for plan in catalogue.playlists)}\n"
+            f"{refresh_token}"
+            f"  SPOTIFY_PLAYLISTS={','.join(playlist_ids)}\n"
             f"Ctrl-C ends it.",
             flush=True,
         )
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
     return 0
+
+
+def _faults_text() -> str:
+    from spotify_pipeline.sandbox.fault_kinds import KINDS
+
+    kinds = "\n".join(f"  {name:<18} {kind.summary}" for name, kind in KINDS.items())
+    return (
+        f"faults, as in --fault rate_limit,times=3 --fault drop,share=0.1:\n{kinds}\n"
+        f"keys of a fault:\n"
+        f"  playlist=ID        only requests for this playlist\n"
+        f"  times=N            over after so many requests\n"
+        f"  share=0.1          hits this part of the requests, drawn by --seed\n"
+        f"  seconds=S          what Retry-After says, or how late the answer is"
+    )
 
 
 def _changes_text(deployment: Deployment, day: date) -> str:

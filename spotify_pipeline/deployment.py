@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.ingest.day import CapturePolicy
 from spotify_pipeline.ingest.playlist_ids import parse_playlists
 from spotify_pipeline.lake.stamp import Source
 
@@ -48,8 +49,21 @@ VARIABLES = (
     Variable("SPOTIFY_PIPELINE_HOUR", "hour of the daily run, UTC, 0 to 23", "6"),
     Variable("SPOTIFY_CLIENT_ID", "your app, from https://developer.spotify.com/dashboard"),
     Variable("SPOTIFY_CLIENT_SECRET", "your app's secret", is_secret=True),
-    Variable("SPOTIFY_REFRESH_TOKEN", "a user's sign-in, for their playlists", is_secret=True),
+    Variable(
+        "SPOTIFY_REFRESH_TOKEN",
+        "a user's sign-in; wins over the one that `spotify-pipeline login` stores",
+        is_secret=True,
+    ),
+    Variable("SPOTIFY_CONSENT_DATE", "the day of that sign-in, YYYY-MM-DD"),
     Variable("SPOTIFY_PLAYLISTS", "comma-separated ids, URIs or links"),
+    Variable("SPOTIFY_CONCURRENCY", "playlists read at the same time", "4"),
+    Variable("SPOTIFY_PLAYLIST_WAIT_SECONDS", "how long a playlist waits for Spotify", "300"),
+    Variable("SPOTIFY_RUN_WAIT_SECONDS", "how long a run waits in all", "900"),
+    Variable(
+        "SPOTIFY_REFETCH_DAYS",
+        "for so many days an unchanged playlist costs one call; 0: always fetch",
+        "0",
+    ),
     Variable("SPOTIFY_API_URL", "another place that speaks the Web API", SPOTIFY_API_URL),
     Variable("SPOTIFY_ACCOUNTS_URL", "where tokens come from", SPOTIFY_ACCOUNTS_URL),
     Variable("S3_BUCKET", "aws: the bucket of the lake"),
@@ -124,6 +138,7 @@ class Deployment:
     database: Literal["duckdb", "snowflake"]
     start_date: date | None
     hour: int
+    capture: CapturePolicy
     environment: Environment
 
     @property
@@ -137,6 +152,10 @@ class Deployment:
     @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
+
+    @property
+    def sign_in_file(self) -> Path:
+        return self.home / "sign_in.json"
 
     @property
     def is_on(self) -> bool:
@@ -171,7 +190,14 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
         except FixConfiguration as error:
             problems.append(str(error))
     start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
-    hour = _hour(env, problems)
+    _date("SPOTIFY_CONSENT_DATE", env, problems)
+    hour = _number("SPOTIFY_PIPELINE_HOUR", env, problems, 0, 23)
+    capture = CapturePolicy(
+        concurrency=_number("SPOTIFY_CONCURRENCY", env, problems, 1, 16),
+        playlist_wait_seconds=_number("SPOTIFY_PLAYLIST_WAIT_SECONDS", env, problems, 0, 86_400),
+        run_wait_seconds=_number("SPOTIFY_RUN_WAIT_SECONDS", env, problems, 0, 86_400),
+        refetch_days=_number("SPOTIFY_REFETCH_DAYS", env, problems, 0, 366),
+    )
     if problems:
         raise FixConfiguration("\n".join(problems))
     host = urlsplit(env["SPOTIFY_API_URL"]).hostname
@@ -185,6 +211,7 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
         database="snowflake" if picked == "aws" else "duckdb",
         start_date=start_date,
         hour=hour,
+        capture=capture,
         environment=env,
     )
 
@@ -210,12 +237,12 @@ def _date(name: str, env: Environment, problems: list[str]) -> date | None:
         return None
 
 
-def _hour(env: Environment, problems: list[str]) -> int:
-    text = env["SPOTIFY_PIPELINE_HOUR"]
-    if text.isdecimal() and int(text) < 24:
+def _number(name: str, env: Environment, problems: list[str], lowest: int, highest: int) -> int:
+    text = env[name]
+    if text.isascii() and text.isdecimal() and lowest <= int(text) <= highest:
         return int(text)
-    problems.append(f"SPOTIFY_PIPELINE_HOUR={text!r} is no hour. Expected 0 to 23, in UTC.")
-    return 0
+    problems.append(f"{name}={text!r}: expected a whole number from {lowest} to {highest}.")
+    return lowest
 
 
 def with_dagster_home(home: Path) -> dict[str, str]:

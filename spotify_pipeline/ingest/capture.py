@@ -1,137 +1,146 @@
-"""Capturing: one playlist whole or not at all, and a day of playlists one after the other.
+"""Capturing one playlist: whole or not at all.
 
 A capture is complete when its pages hold as many entries as Spotify counts and the playlist's
 version mark is the same after the last page as before the first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Protocol
+from datetime import date, datetime
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import PipelineError, RetryLater, SkipThis
-from spotify_pipeline.ingest.client import Reply
-from spotify_pipeline.lake import attempts, keys, raw
-from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.ingest import payloads
+from spotify_pipeline.ingest.patience import PlaylistPatience
+from spotify_pipeline.ingest.payloads import Page
+from spotify_pipeline.ingest.reader import Listing, PlaylistReader, Reply
+from spotify_pipeline.ingest.refusals import PlaylistRefused, UserNeeded
+from spotify_pipeline.lake.raw import Answer
 
 READS = 3
 """How often a playlist that changes while it is read is read again."""
 
-
-class PlaylistReader(Protocol):
-    """The part of `SpotifyClient` that capturing uses."""
-
-    def playlist(self, playlist_id: str) -> Reply: ...
-
-    def next_page(self, page: Mapping[str, Any]) -> Reply: ...
-
-    def snapshot_id(self, playlist_id: str) -> str | None: ...
+Repeat = Callable[[Reply, Page], Sequence[Answer] | None]
+"""Earlier answers that hold the other pages of a playlist that has not changed since; or None."""
 
 
 @dataclass(frozen=True)
-class DayReport:
-    """What a run did for a day, by playlist id."""
+class Capture:
+    """All answers about a playlist, from one version of it, and how many entries they hold.
 
-    captured: Mapping[str, int]
-    already_there: tuple[str, ...]
-    failures: tuple[attempts.Failure, ...]
+    `unchanged_since` is when the pages were fetched, if that was for an earlier day.
+    """
+
+    name: str
+    answers: Sequence[Answer]
+    entries: int
+    unchanged_since: datetime | None = None
 
 
-def capture_day(
+class _ChangedMeanwhile(Exception):
+    """The pages don't fit together; the text says how."""
+
+
+def capture(
     reader: PlaylistReader,
-    store: ObjectStore,
-    playlist_ids: Sequence[str],
+    patience: PlaylistPatience,
+    playlist_id: str,
     day: date,
     clock: Clock,
-    log: Callable[[str], object],
-) -> DayReport:
-    """Captures what the day still lacks; a playlist that fails stops none of the others."""
-    there = raw.captured(store, day)
-    captured: dict[str, int] = {}
-    failures: list[attempts.Failure] = []
-    started_at = clock()
-    try:
-        for number, playlist_id in enumerate(playlist_ids, start=1):
-            place = f"playlist {number} of {len(playlist_ids)} ({playlist_id})"
-            if playlist_id in there:
-                log(f"{place}: already there")
-                continue
-            try:
-                captured[playlist_id] = _capture(reader, store, playlist_id, day, clock)
-                log(f"{place}: {captured[playlist_id]:,} entries")
-            except PipelineError as error:
-                failures.append(attempts.Failure(playlist_id, str(error)))
-                log(f"{place}: failed: {error}")
-    finally:
-        attempts.record(
-            store, day, started_at, attempts.Attempt(tuple(playlist_ids), tuple(failures))
-        )
-    return DayReport(captured, tuple(p for p in playlist_ids if p in there), tuple(failures))
-
-
-def _capture(
-    reader: PlaylistReader, store: ObjectStore, playlist_id: str, day: date, clock: Clock
-) -> int:
-    """Stores the raw document of a playlist and returns the number of its entries."""
+    repeat: Repeat,
+) -> Capture:
+    """The playlist as it is on `day`, which must be today when it is first asked for."""
+    capturing = _Capturing(reader, patience, playlist_id, day, clock, repeat)
+    reason = None
     for _ in range(READS):
-        if today(clock) != day:
-            raise SkipThis(f"{day} ended before it was asked for; Spotify only tells the present.")
-        answers, entries, is_whole = _read(reader, playlist_id, clock)
-        if is_whole:
-            # Whoever comes second finds the other's capture, which is as good.
-            store.put_new(keys.raw(day, playlist_id), raw.encode(playlist_id, day, answers))
-            return entries
+        try:
+            return capturing.read()
+        except _ChangedMeanwhile as change:
+            reason = change
     raise RetryLater(
-        f"It changed on each of {READS} reads, so no capture of it was whole. "
-        f"The next run tries again."
+        f"None of {READS} reads of it was whole: {reason}. Nothing is kept of a part; the next "
+        f"run tries again."
     )
 
 
-def _read(
-    reader: PlaylistReader, playlist_id: str, clock: Clock
-) -> tuple[list[raw.Answer], int, bool]:
-    """All answers about a playlist, its entries, and whether they are from one version of it."""
-    reply = reader.playlist(playlist_id)
-    answers = [raw.Answer("playlist", clock(), reply.request, reply.body)]
-    page = _first_page(reply.body)
-    total, entries = page["total"], len(page["items"])
-    is_whole = page["offset"] == 0
-    # A page that doesn't carry on from the last one ends the read: links may lead in circles.
-    while is_whole and page["next"]:
-        next_reply = reader.next_page(page)
-        answers.append(raw.Answer("page", clock(), next_reply.request, next_reply.body))
-        page = _checked(next_reply.body)
-        is_whole = page["offset"] == entries < total == page["total"] and page["items"] != []
-        entries += len(page["items"])
-    is_whole &= entries == total
-    if is_whole and len(answers) > 1:
-        is_whole = reader.snapshot_id(playlist_id) == reply.body.get("snapshot_id")
-    return answers, entries, is_whole
+class _Capturing:
+    def __init__(
+        self,
+        reader: PlaylistReader,
+        patience: PlaylistPatience,
+        playlist_id: str,
+        day: date,
+        clock: Clock,
+        repeat: Repeat,
+    ) -> None:
+        self._reader = reader
+        self._call = patience.call
+        self._playlist_id = playlist_id
+        self._day = day
+        self._clock = clock
+        self._repeat = repeat
+
+    def read(self) -> Capture:
+        """All pages; raises `_ChangedMeanwhile` if they are not of one version."""
+        reply = self._call(self._ask_for_playlist)
+        name = str(reply.body.get("name") or "")
+        answers = [Answer("playlist", self._clock(), reply.request, reply.body)]
+        listings = payloads.listings(reply.body)
+        page = payloads.first_page(reply.body)
+        if page is None:
+            page = self._add_page(answers, listings, 0)
+        elif page.offset:
+            raise _ChangedMeanwhile(f"its first page begins with entry {page.offset + 1}")
+        elif len(page.entries) < page.total and (pages := self._repeat(reply, page)):
+            since = min(answer.fetched_at for answer in pages)
+            return Capture(name, [*answers, *pages], page.total, since)
+        total, entries = page.total, len(page.entries)
+        while entries < total:
+            page = self._add_page(answers, listings, entries)
+            _require_next(page, entries, total)
+            entries += len(page.entries)
+        if entries > total:
+            raise _ChangedMeanwhile(f"its pages hold {entries:,} entries, Spotify counts {total:,}")
+        if len(answers) > 1:
+            self._require_version(reply.body.get("snapshot_id"))
+        return Capture(name, answers, entries)
+
+    def _ask_for_playlist(self) -> Reply:
+        # Asked before each try: waiting for Spotify may take a call past midnight.
+        if today(self._clock) != self._day:
+            raise SkipThis(
+                f"{self._day} ended before it was asked for; Spotify only tells the present."
+            )
+        return self._reader.playlist(self._playlist_id)
+
+    def _add_page(self, answers: list[Answer], listings: list[Listing], offset: int) -> Page:
+        """The page at `offset`, its answer added to `answers`."""
+
+        def ask() -> tuple[Reply, Page]:
+            reply = self._reader.page(self._playlist_id, listings[0], offset)
+            return reply, payloads.parse_page(reply.body)
+
+        refused: dict[Listing, PipelineError] = {}
+        while listings:
+            try:
+                reply, page = self._call(ask)
+            except (PlaylistRefused, UserNeeded) as refusal:
+                refused[listings.pop(0)] = refusal
+            else:
+                answers.append(Answer("page", self._clock(), reply.request, reply.body))
+                return page
+        raise refused.get("items") or next(iter(refused.values()))
+
+    def _require_version(self, version: object) -> None:
+        if self._call(lambda: self._reader.snapshot_id(self._playlist_id)) != version:
+            raise _ChangedMeanwhile("it changed while it was read")
 
 
-def _first_page(playlist: Mapping[str, Any]) -> Mapping[str, Any]:
-    # The new name comes first: where both are there they hold the same.
-    page = playlist.get("items") or playlist.get("tracks")
-    if page is None:
-        raise SkipThis(
-            "Spotify gives its name but not its entries: new apps read only playlists that the "
-            "signed-in user owns or collaborates on."
-        )
-    return _checked(page)
-
-
-def _checked(page: Any) -> Mapping[str, Any]:
-    """The page, if it has what paging needs."""
-    if (
-        isinstance(page, Mapping)
-        and isinstance(page.get("items"), list)
-        and isinstance(page.get("total"), int)
-        and isinstance(page.get("offset"), int)
-        and isinstance(page.get("next", 0), str | None)
-    ):
-        return page
-    raise RetryLater(
-        "Spotify's answer is no page of entries (items, total, offset and next were expected). "
-        "The next run tries again."
-    )
+def _require_next(page: Page, offset: int, total: int) -> None:
+    """That `page` carries on from the entries before it."""
+    if page.total != total:
+        raise _ChangedMeanwhile(f"it had {total:,} entries first, and {page.total:,} then")
+    if page.offset != offset:
+        raise _ChangedMeanwhile(f"the page from {offset:,} on was that from {page.offset:,} on")
+    if not page.entries:
+        raise _ChangedMeanwhile(f"its pages hold {offset:,} entries, Spotify counts {total:,}")

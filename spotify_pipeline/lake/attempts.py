@@ -23,17 +23,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run's try at a day: the playlists it was configured for, and those that failed."""
+    """One run's try at a day: the playlists it was configured for, and those that failed.
+
+    `wait_until` is until when Spotify asked for no more calls, if it did.
+    """
 
     playlist_ids: tuple[str, ...]
     failures: tuple[Failure, ...]
+    wait_until: datetime | None = None
 
 
 def record(store: ObjectStore, day: date, started_at: datetime, attempt: Attempt) -> None:
     """Writes the attempt under a name that sorts by time, unless it repeats the last one."""
     if latest(store, day) == attempt:
         return
-    body = json.dumps(asdict(attempt)).encode()
+    body = json.dumps(asdict(attempt), default=datetime.isoformat).encode()
     number = len(store.list_keys(keys.attempts_prefix(day)))
     while not store.put_new(keys.attempt(day, started_at, number), body):
         number += 1
@@ -55,10 +59,26 @@ def last_day(store: ObjectStore, until: date) -> date | None:
     return max((day for day in days(store) if day <= until), default=None)
 
 
+def wait_until(store: ObjectStore, now: datetime) -> datetime | None:
+    """Until when Spotify asked the last run to make no calls, if that is still to come."""
+    day = last_day(store, now.date())
+    attempt = latest(store, day) if day else None
+    asked = attempt.wait_until if attempt else None
+    return asked if asked and asked > now else None
+
+
 def missing(store: ObjectStore, day: date) -> list[Failure]:
     """The playlists of the last attempt at `day` that have no raw document, with the reason."""
     attempt = latest(store, day)
     return _lacking(store, day, attempt) if attempt else []
+
+
+def by_reason(failures: Sequence[Failure]) -> list[str]:
+    """Failures as sentences for people: the playlists of which it is true, then why."""
+    gathered: dict[str, list[str]] = {}
+    for failure in failures:
+        gathered.setdefault(failure.reason, []).append(failure.playlist_id)
+    return [f"{', '.join(ids)}: {reason}" for reason, ids in gathered.items()]
 
 
 def gaps(store: ObjectStore, past_days: Sequence[date]) -> dict[date, list[Failure]]:
@@ -93,6 +113,9 @@ def _lacking(store: ObjectStore, day: date, attempt: Attempt) -> list[Failure]:
 
 def _read(store: ObjectStore, key: str) -> Attempt:
     fields = json.loads(store.get(key))
+    asked = fields.get("wait_until")  # absent in the first release's
     return Attempt(
-        tuple(fields["playlist_ids"]), tuple(Failure(**failure) for failure in fields["failures"])
+        tuple(fields["playlist_ids"]),
+        tuple(Failure(**failure) for failure in fields["failures"]),
+        datetime.fromisoformat(asked) if asked else None,
     )

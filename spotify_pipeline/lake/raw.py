@@ -69,6 +69,23 @@ def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
     return gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
 
 
+def decode(document: bytes) -> list[Answer]:
+    """The answers of a raw document, as `encode` was given them; ValueError if it is damaged."""
+    try:
+        lines = [json.loads(line) for line in gzip.decompress(document).splitlines()]
+        return [
+            Answer(
+                line["kind"],
+                datetime.fromisoformat(line["fetched_at"]),
+                line["request"],
+                line[line["kind"]],
+            )
+            for line in lines
+        ]
+    except (EOFError, gzip.BadGzipFile, zlib.error, KeyError, TypeError) as error:
+        raise ValueError(f"no raw document: {error}") from error
+
+
 def documents(store: ObjectStore, day: date) -> list[RawDocument]:
     """The raw documents of `day`, in the order of their playlists' ids."""
     return [

@@ -22,11 +22,12 @@ DRIFT_SHARE, DRIFT_ENTRIES = 0.5, 20
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one question."""
+    """The answer to one question; one that `only_warns` is not yet as bad as its question."""
 
     expected: str
     found: str
     offenders: tuple[str, ...] = ()
+    only_warns: bool = False
 
     @property
     def passed(self) -> bool:

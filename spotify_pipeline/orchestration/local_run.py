@@ -11,8 +11,9 @@ import dagster as dg
 
 from spotify_pipeline.deployment import Deployment
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.orchestration import jobs
+from spotify_pipeline.orchestration import asset_keys, jobs
 from spotify_pipeline.orchestration.assets.lake import BatchOptions
+from spotify_pipeline.orchestration.assets.raw import CaptureOptions
 
 _INSTANCE_SETTINGS = Path(__file__).parents[2] / "dagster.yaml"
 
@@ -59,6 +60,7 @@ def run_day(
     instance: dg.DagsterInstance,
     day: date,
     options: BatchOptions | None = None,
+    capture: CaptureOptions | None = None,
 ) -> RunOutcome:
     """Runs the daily job for `day`; failures are told, not raised."""
     job = definitions.resolve_job_def(jobs.DAILY)
@@ -71,7 +73,10 @@ def run_day(
         )
     result = job.execute_in_process(
         run_config=dg.RunConfig(
-            ops={"lake": options or BatchOptions()},
+            ops={
+                asset_keys.RAW.to_python_identifier(): capture or CaptureOptions(),
+                "lake": options or BatchOptions(),
+            },
             # The outcome is told at the end; the whole log is in the UI.
             loggers={"console": {"config": {"log_level": "CRITICAL"}}},
         ),

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from spotify_pipeline.clock import Clock
-from spotify_pipeline.deployment import Deployment, read_environment
+from spotify_pipeline.deployment import Deployment, parse_date, read_environment
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.ingest.capture import PlaylistReader
+from spotify_pipeline.ingest import sign_in
 from spotify_pipeline.ingest.playlist_ids import parse_playlists
+from spotify_pipeline.ingest.reader import PlaylistReader
+from spotify_pipeline.ingest.sign_in import SignIn, SignInFile
 from spotify_pipeline.lake import stamp
 from spotify_pipeline.lake.batch import Engine
 from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
@@ -38,22 +40,44 @@ class SpotifyResource(dg.ConfigurableResource[Any]):
         """The configured playlists; raises `FixConfiguration` where there are none."""
         raise NotImplementedError
 
+    def sign_in(self) -> SignIn | None:
+        """The user's sign-in in force, or None where the app reads for itself."""
+        raise NotImplementedError
+
 
 class SpotifyApi(SpotifyResource):
-    """The Spotify Web API, or a place that speaks it; credentials come from the environment."""
+    """The Spotify Web API, or a place that speaks it.
+
+    Credentials are those of the environment and of the file that `login` writes, when asked for.
+    """
 
     api_url: str
     accounts_url: str
+    sign_in_file: str
 
     @contextmanager
     def reader(self, clock: Clock) -> Iterator[PlaylistReader]:  # noqa: ARG002
         from spotify_pipeline.ingest.client import Credentials, SpotifyClient
 
         env = read_environment()
+        user = self.sign_in()
         credentials = Credentials(
-            env["SPOTIFY_CLIENT_ID"], env["SPOTIFY_CLIENT_SECRET"], env["SPOTIFY_REFRESH_TOKEN"]
+            env["SPOTIFY_CLIENT_ID"],
+            env["SPOTIFY_CLIENT_SECRET"],
+            user.refresh_token if user else "",
         )
-        yield SpotifyClient(credentials, self.api_url, self.accounts_url)
+        keep = SignInFile(Path(self.sign_in_file)).keep
+        yield SpotifyClient(credentials, self.api_url, self.accounts_url, keep)
+
+    def sign_in(self) -> SignIn | None:
+        env = read_environment()
+        text = env["SPOTIFY_CONSENT_DATE"]
+        return sign_in.find(
+            env["SPOTIFY_REFRESH_TOKEN"],
+            parse_date(text, "SPOTIFY_CONSENT_DATE") if text else None,
+            SignInFile(Path(self.sign_in_file)),
+            env["SPOTIFY_CLIENT_ID"],
+        )
 
     def playlist_ids(self) -> list[str]:
         # Read when asked for: a playlist that is added while the UI runs counts at once.
@@ -88,6 +112,9 @@ class SandboxSpotify(SpotifyResource):
         from spotify_pipeline.sandbox.catalogue import Catalogue
 
         return [plan.playlist_id for plan in Catalogue(self.seed).playlists]
+
+    def sign_in(self) -> None:
+        return None
 
 
 class LakeResource(dg.ConfigurableResource[Any]):
@@ -197,6 +224,7 @@ def _spotify(deployment: Deployment) -> SpotifyResource:
     return SpotifyApi(
         api_url=deployment.environment["SPOTIFY_API_URL"],
         accounts_url=deployment.environment["SPOTIFY_ACCOUNTS_URL"],
+        sign_in_file=str(deployment.sign_in_file),
     )
 
 

@@ -1,13 +1,12 @@
 """`daily`: the day's run, and its hourly rescue until the day is whole."""
 
-from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import Deployment
-from spotify_pipeline.lake import batch, raw
+from spotify_pipeline.lake import attempts, batch, raw
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.orchestration import jobs
@@ -50,10 +49,22 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
             return dg.SkipReason(f"{day} is over; Spotify only tells the present.")
         if runs_in_progress(context.instance, day):
             return dg.SkipReason(f"A run of {day} is in progress.")
-        lacking = _lacking(lake.store(), spotify.playlist_ids(), day)
+        store = lake.store()
+        captured = raw.captured(store, day)
+        missing = [id_ for id_ in spotify.playlist_ids() if id_ not in captured]
+        wait_until = attempts.wait_until(store, clock())
+        lacking = None
+        if missing and not wait_until:
+            lacking = f"{len(missing)} playlists are not captured"
+        lacking = lacking or _unbatched(store, captured, day)
         # Where Snowpipe loads, publishing is the sensor's business.
         if not lacking and deployment.database == "duckdb":
-            lacking = _unpublished(lake.store(), database, day)
+            lacking = _unpublished(store, database, day)
+        if not lacking and missing:
+            return dg.SkipReason(
+                f"{len(missing)} playlists are not captured, and Spotify asked for no calls until "
+                f"{wait_until:%Y-%m-%d %H:%M} UTC."
+            )
         if not lacking:
             return dg.SkipReason(f"{day} is whole.")
         context.log.info(f"{day}: {lacking}")
@@ -62,12 +73,7 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
     return daily
 
 
-def _lacking(store: ObjectStore, playlist_ids: Sequence[str], day: date) -> str | None:
-    """What the day's lake lacks of being whole for these playlists."""
-    captured = raw.captured(store, day)
-    missing = [playlist for playlist in playlist_ids if playlist not in captured]
-    if missing:
-        return f"{len(missing)} of {len(playlist_ids)} playlists are not captured"
+def _unbatched(store: ObjectStore, captured: set[str], day: date) -> str | None:
     manifest = batch.current(store, day)
     in_batch = {document.playlist_id for document in manifest.documents} if manifest else set()
     return None if captured <= in_batch else "no batch holds all that is captured"

@@ -18,7 +18,6 @@ from spotify_pipeline.lake.batch import Manifest
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
-from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline.orchestration import checks, jobs
 from spotify_pipeline.orchestration.partitions import runs_in_progress
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
@@ -74,7 +73,7 @@ def build_sensor(deployment: Deployment) -> dg.SensorDefinition:
         busy = {run.tags.get("dagster/partition", "") for run in runs_in_progress(context.instance)}
         requests, stuck = _requests(cursor, landed, busy, clock())
         findings[checks.PUBLISHING] = checks.publishing_finding(stuck)
-        evaluations = [_evaluation(check, finding) for check, finding in findings.items()]
+        evaluations = [check.event(finding) for check, finding in findings.items()]
         news = [evaluation for evaluation in evaluations if _is_news(cursor, evaluation)]
         skipped = None if requests else f"{len(landed)} landed batches wait, none is due"
         return dg.SensorResult(
@@ -113,19 +112,6 @@ def _requests(
             requests.append(dg.RunRequest(run_key=f"{name}/{now.isoformat()}", partition_key=day))
     cursor.requests = kept
     return requests, stuck
-
-
-def _evaluation(check: checks.Check, finding: Finding) -> dg.AssetCheckEvaluation:
-    """The finding as an event that needs no run."""
-    reported = check.evaluate(finding)
-    return dg.AssetCheckEvaluation(
-        asset_key=check.asset,
-        check_name=check.name,
-        passed=finding.passed,
-        metadata=dict(reported.metadata),
-        severity=reported.severity,
-        description=reported.description,
-    )
 
 
 def _is_news(cursor: Cursor, evaluation: dg.AssetCheckEvaluation) -> bool:

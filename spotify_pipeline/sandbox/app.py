@@ -1,8 +1,10 @@
 """The API as an ASGI application: routes, what each regime allows, and the answers' outer form.
 
 It plays the well-behaved Spotify alone; what is to misbehave (429, 5xx, slowness) wraps it as
-middleware. The content of the answers is the catalogue's business.
+middleware: see `faults` and `latency`. The content of the answers is the catalogue's business.
 """
+
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,9 +15,18 @@ from starlette.routing import Route
 from spotify_pipeline.clock import Clock, machine_clock, today
 from spotify_pipeline.sandbox.catalogue import Catalogue, PlaylistOnDay
 from spotify_pipeline.sandbox.paging import Paging, Window
-from spotify_pipeline.sandbox.problems import answer_problem
+from spotify_pipeline.sandbox.problems import (
+    TokenRefused,
+    answer_problem,
+    answer_token_problem,
+)
 from spotify_pipeline.sandbox.shapes import Json, Shape
+from spotify_pipeline.sandbox.sign_in import SignIn
 from spotify_pipeline.sandbox.tokens import Tokens
+
+DAYS_ON = "sandbox.days_on"
+"""The key in the scope under which middleware says how many days after the clock's the playlist
+is to be shown; 0 if nobody says so."""
 
 _MAX_LIMIT = {"items": 50, "tracks": 100}
 _KEPT = frozenset({"additional_types", "fields", "market"})
@@ -28,34 +39,52 @@ def create_app(
     shape: Shape = "items",
     *,
     token_clock: Clock = machine_clock,
+    user: str | None = None,
 ) -> Starlette:
-    """The stand-in for both of Spotify's hosts: `/api/token` and `/v1/playlists/…`.
+    """The stand-in for both of Spotify's hosts: `/authorize`, `/api/token` and `/v1/playlists/…`.
 
     `clock` decides which day the playlists show. Tokens live by `token_clock`: clients count their
     hour on the machine's clock, while the sandbox's own may leap from day to day.
+
+    Whoever signs in is `user`, who reads the entries of playlists that are theirs or have them as
+    a guest; an app that nobody signed in to reads none. Without `user`, every token reads all.
     """
-    api = _Api(catalogue, clock, shape, Tokens(token_clock))
+    sign_in = SignIn()
+    tokens = Tokens(token_clock, user, sign_in)
+    api = _Api(catalogue, clock, shape, tokens, user)
     return Starlette(
         routes=[
-            Route("/api/token", api.tokens.grant, methods=["POST"]),
+            Route("/authorize", sign_in.authorize),
+            Route("/api/token", tokens.grant, methods=["POST"]),
             Route("/v1/playlists/{playlist_id}", api.playlist),
             Route("/v1/playlists/{playlist_id}/items", api.items),
             Route("/v1/playlists/{playlist_id}/tracks", api.tracks),
         ],
-        exception_handlers={HTTPException: answer_problem},
+        exception_handlers={HTTPException: answer_problem, TokenRefused: answer_token_problem},
     )
 
 
 class _Api:
-    def __init__(self, catalogue: Catalogue, clock: Clock, shape: Shape, tokens: Tokens) -> None:
-        self.tokens = tokens
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        clock: Clock,
+        shape: Shape,
+        tokens: Tokens,
+        user: str | None,
+    ) -> None:
         self._catalogue = catalogue
         self._clock = clock
         self._shape = shape
+        self._tokens = tokens
+        self._user = user
 
     async def playlist(self, request: Request) -> JSONResponse:
         """`GET /v1/playlists/{id}`."""
+        reader = self._tokens.require(request)
         playlist = self._playlist(request)
+        if not self._may_read_entries(reader, playlist):
+            return _answer(request, playlist.payload(self._shape, None))
         listing = "tracks" if self._shape == "tracks" else "items"
         # `fields` names keys of the playlist here, not of the pages that follow.
         page = self._page(request, playlist, listing, _EMBEDDED, _KEPT - {"fields"})
@@ -70,19 +99,27 @@ class _Api:
         return self._listing(request, "tracks")
 
     def _listing(self, request: Request, listing: str) -> JSONResponse:
+        reader = self._tokens.require(request)
         playlist = self._playlist(request)
         if listing == "tracks" and self._shape == "items":
+            raise HTTPException(403, "Forbidden")
+        if not self._may_read_entries(reader, playlist):
+            if reader is None:
+                raise HTTPException(401, "Valid user authentication required")
             raise HTTPException(403, "Forbidden")
         window = Window.asked_for(request.query_params, _MAX_LIMIT[listing])
         return _answer(request, self._page(request, playlist, listing, window, _KEPT))
 
     def _playlist(self, request: Request) -> PlaylistOnDay:
-        """The playlist that is asked for, by someone who may."""
-        self.tokens.require(request)
-        playlist = self._catalogue.playlist(request.path_params["playlist_id"], today(self._clock))
+        """The playlist that is asked for, as it stands."""
+        day = today(self._clock) + timedelta(days=request.scope.get(DAYS_ON, 0))
+        playlist = self._catalogue.playlist(request.path_params["playlist_id"], day)
         if playlist is None:
             raise HTTPException(404, "Resource not found")
         return playlist
+
+    def _may_read_entries(self, reader: str | None, playlist: PlaylistOnDay) -> bool:
+        return self._user is None or reader in playlist.plan.editors
 
     def _page(
         self,

@@ -54,8 +54,9 @@ class PlaylistOnDay:
         """Spotify's version mark: differs exactly when the entries or the plan do."""
         return playlist_state(self.library.seed, self.plan, self.day).snapshot_id
 
-    def payload(self, shape: Shape, page: Json) -> Json:
-        """The playlist object as the API writes it, with the page of entries that it embeds."""
+    def payload(self, shape: Shape, page: Json | None) -> Json:
+        """The playlist object as the API writes it, with the page of entries that it embeds; None
+        for who may not see any."""
         full = full_playlist(self.library.seed, self.plan, self.snapshot_id, self.day)
         return shaped_playlist(full, page, shape)
 

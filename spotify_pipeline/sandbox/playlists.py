@@ -48,6 +48,11 @@ class PlaylistPlan:
     has_cover: bool = True
     oddities: tuple[str, ...] = ()
 
+    @property
+    def editors(self) -> tuple[str, ...]:
+        """Ids of all who may add entries."""
+        return (self.owner_id, *self.guests)
+
     def __post_init__(self) -> None:
         if unknown := set(self.oddities) - set(ODDITIES):
             raise ValueError(
@@ -122,7 +127,6 @@ def playlist_state(seed: int, plan: PlaylistPlan, day: date) -> State:
 
 def _slots(seed: int, plan: PlaylistPlan, day: date) -> Iterator[tuple[int, int, Entry]]:
     """Rank, slot and entry of each slot; the slot decides between equal ranks."""
-    editors = (plan.owner_id, *plan.guests)
     for slot in range(plan.size):
         oddity = plan.oddities[slot] if slot < len(plan.oddities) else None
         if oddity is None:
@@ -135,7 +139,7 @@ def _slots(seed: int, plan: PlaylistPlan, day: date) -> Iterator[tuple[int, int,
         ago = timedelta(seconds=draw.between(1, 86_400))
         added_at = datetime.fromordinal(first_day).replace(tzinfo=UTC) - ago
         rank = _rank(draw, plan, day)
-        yield rank, slot, Entry(number, added_at, draw.pick(editors), oddity)
+        yield rank, slot, Entry(number, added_at, draw.pick(plan.editors), oddity)
 
 
 def _tenant(plan: PlaylistPlan, slot: int, today: int) -> tuple[int, int]:

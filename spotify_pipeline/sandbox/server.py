@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.sandbox.connections import Connections
 
 _HOST = "127.0.0.1"
 _GRACE_SECONDS = 2
@@ -59,16 +60,21 @@ class SandboxServer:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it accepts requests."""
+    """Tells when it accepts requests, and hangs up when it stops."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
+        self._connections = connections
         self.settled = threading.Event()
         """Set once the server has started, or has failed to."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._connections.close()
+        await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -78,15 +84,17 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: ASGIApp) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+    connections = Connections()
+    config = uvicorn.Config(
+        connections.offered_to(app),
+        http=connections.protocol(),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    return _Server(config, connections)
 
 
 def _listener(port: int) -> socket.socket:

@@ -20,11 +20,12 @@ _REMOVED = {
 }
 
 
-def shaped_playlist(playlist: Json, page: Json, shape: Shape) -> Json:
-    """The playlist object with its first page of entries under the keys of the regime."""
+def shaped_playlist(playlist: Json, page: Json | None, shape: Shape) -> Json:
+    """The playlist object with its first page of entries under the keys of the regime, or without
+    these keys if there is no page to be seen."""
     keys = {"items": ["items"], "tracks": ["tracks"], "both": ["items", "tracks"]}[shape]
     metadata = _reduced(playlist) if shape == "items" else playlist
-    return {**metadata, **dict.fromkeys(keys, page)}
+    return metadata if page is None else {**metadata, **dict.fromkeys(keys, page)}
 
 
 def shaped_entry(entry: Json, shape: Shape) -> Json:

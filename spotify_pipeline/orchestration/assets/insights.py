@@ -6,7 +6,7 @@ import pandas as pd
 from spotify_pipeline import contract
 from spotify_pipeline.errors import SkipThis
 from spotify_pipeline.loading import insights, publishing
-from spotify_pipeline.orchestration.assets import published
+from spotify_pipeline.orchestration import asset_keys
 from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import DatabaseResource
@@ -21,7 +21,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         "One row per entry that entered, left or moved in a playlist since its previous captured "
         "day; the view PUBLIC.PLAYLIST_CHANGES.",
         {stage.deployment.database},
-        deps=[published.key(contract.PLAYLIST), published.key(contract.PLAYLIST_ENTRY)],
+        deps=[
+            asset_keys.published(contract.PLAYLIST),
+            asset_keys.published(contract.PLAYLIST_ENTRY),
+        ],
         metadata={"dagster/table_name": "PUBLIC.PLAYLIST_CHANGES"},
     )
 

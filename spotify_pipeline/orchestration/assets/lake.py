@@ -7,7 +7,7 @@ import dagster as dg
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.lake import batch, keys
-from spotify_pipeline.orchestration.assets import raw
+from spotify_pipeline.orchestration import asset_keys
 from spotify_pipeline.orchestration.metadata import Stage, explained, table_schema
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import EngineResource, LakeResource
@@ -20,18 +20,14 @@ class BatchOptions(dg.Config):
     accept_partial: bool = False
 
 
-def key(table: contract.Table) -> dg.AssetKey:
-    return dg.AssetKey(["lake", table.name])
-
-
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The six assets for one deployment: one step, because a batch is whole or not at all."""
     specs = [
         stage.spec(
-            key(table),
+            asset_keys.lake(table),
             f"{table.grain.capitalize()}, as a CSV file of the day's batch.",
             {"csv", stage.deployment.engine},
-            deps=[raw.KEY],
+            deps=[asset_keys.RAW],
             metadata=table_schema(table.columns),
         )
         for table in contract.TABLES
@@ -60,10 +56,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         said = "issued" if outcome.is_new else "unchanged"
         context.log.info(f"batch {manifest.batch} of {day}: {said}")
         for table in contract.TABLES:
-            if key(table) in context.selected_asset_keys:
+            if asset_keys.lake(table) in context.selected_asset_keys:
                 file = manifest.files[table.name]
                 yield dg.MaterializeResult(
-                    asset_key=key(table),
+                    asset_key=asset_keys.lake(table),
                     metadata={
                         "dagster/partition_row_count": file.rows,
                         "dagster/uri": store.uri(file.key),

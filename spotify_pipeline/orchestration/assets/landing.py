@@ -17,24 +17,20 @@ from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Database
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
-from spotify_pipeline.orchestration.assets import lake as lake_assets
+from spotify_pipeline.orchestration import asset_keys
 from spotify_pipeline.orchestration.metadata import Stage, explained, table_schema
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
-
-
-def key(table: contract.Table) -> dg.AssetKey:
-    return dg.AssetKey(["landing", table.name])
 
 
 def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
     """The six assets for one deployment."""
     specs = [
         stage.spec(
-            key(table),
+            asset_keys.landing(table),
             f"Rows of the lake's {table.name} files, as the pipe loaded them.",
             {stage.deployment.database},
-            deps=[lake_assets.key(table)],
+            deps=[asset_keys.lake(table)],
             metadata=table_schema(table.columns)
             | {"dagster/table_name": f"LANDING.{table.name.upper()}"},
         )
@@ -49,13 +45,17 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
         lake: LakeResource,
         database: DatabaseResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
-        selected = [table for table in contract.TABLES if key(table) in context.selected_asset_keys]
+        selected = [
+            table
+            for table in contract.TABLES
+            if asset_keys.landing(table) in context.selected_asset_keys
+        ]
         with explained():
             landing = _load(lake.store(), database.database(), day_of(context), selected)
         context.log.info(f"files taken: {landing.files_taken}")
         for table in selected:
             yield dg.MaterializeResult(
-                asset_key=key(table),
+                asset_key=asset_keys.landing(table),
                 metadata={
                     "dagster/partition_row_count": landing.rows[table.name],
                     "files_loaded": landing.files_taken[table.name],

@@ -12,18 +12,10 @@ from spotify_pipeline.lake import attempts, batch
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
-from spotify_pipeline.orchestration.assets import landing
+from spotify_pipeline.orchestration import asset_keys
 from spotify_pipeline.orchestration.metadata import Stage, explained, table_schema
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import DatabaseResource, LakeResource
-
-
-def key(table: contract.Table) -> dg.AssetKey:
-    return dg.AssetKey(["published", table.name])
-
-
-def current_key(table: contract.Table) -> dg.AssetKey:
-    return dg.AssetKey(["published", f"tb_{table.name}"])
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
@@ -31,10 +23,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     database_kind = stage.deployment.database
     history = [
         stage.spec(
-            key(table),
+            asset_keys.published(table),
             f"{table.grain.capitalize()}: exactly the rows of the day's current batch.",
             {database_kind},
-            deps=[landing.key(table)],
+            deps=[asset_keys.landing(table)],
             metadata=table_schema(table.columns)
             | {"dagster/table_name": f"HISTORY.{table.name.upper()}"},
         )
@@ -42,10 +34,10 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     ]
     current = [
         stage.spec(
-            current_key(table),
+            asset_keys.published_current(table),
             f"One row per {table.name}: the latest that is known of it, and the days it was seen.",
             {database_kind},
-            deps=[landing.key(table)],
+            deps=[asset_keys.landing(table)],
             metadata=table_schema([c for c in table.columns if c.name != "snapshot_date"])
             | {"dagster/table_name": f"PUBLIC.TB_{table.name.upper()}"},
         )
@@ -80,9 +72,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         if caught_up:
             context.log.info(f"also published, as they had landed: {', '.join(caught_up)}")
         for table in contract.TABLES:
-            if key(table) in context.selected_asset_keys:
+            if asset_keys.published(table) in context.selected_asset_keys:
                 yield dg.MaterializeResult(
-                    asset_key=key(table),
+                    asset_key=asset_keys.published(table),
                     metadata={
                         "dagster/partition_row_count": outcome.rows[table.name],
                         "batch": outcome.batch,
@@ -90,9 +82,9 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                     },
                 )
         for table in contract.CURRENT:
-            if current_key(table) in context.selected_asset_keys:
+            if asset_keys.published_current(table) in context.selected_asset_keys:
                 yield dg.MaterializeResult(
-                    asset_key=current_key(table),
+                    asset_key=asset_keys.published_current(table),
                     metadata={
                         "dagster/row_count": totals[table.name],
                         "batch": outcome.batch,

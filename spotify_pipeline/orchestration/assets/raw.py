@@ -1,87 +1,149 @@
 """`raw_playlist_json`: what Spotify says about each playlist today, kept as it came."""
 
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
-from spotify_pipeline.errors import SkipThis
-from spotify_pipeline.ingest.capture import DayReport, capture_day
+from spotify_pipeline.errors import PipelineError, SkipThis
+from spotify_pipeline.ingest.day import CapturePolicy, PlaylistReport, capture_day
 from spotify_pipeline.lake import attempts, keys, raw
-from spotify_pipeline.lake.attempts import Attempt
+from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.orchestration import asset_keys, checks
 from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
-from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
+from spotify_pipeline.orchestration.resources import (
+    DatabaseResource,
+    LakeResource,
+    SpotifyResource,
+)
 
-KEY = dg.AssetKey("raw_playlist_json")
+
+class CaptureOptions(dg.Config):
+    """How Spotify is asked; also what `spotify-pipeline run` passes on."""
+
+    ignore_wait: bool = False
 
 
 def build(stage: Stage) -> dg.AssetsDefinition:
     """The asset for one deployment."""
     spec = stage.spec(
-        KEY,
+        asset_keys.RAW,
         "One raw document per playlist and day: every answer of the API as received, with when "
         "and how it was asked. Written once; only what is missing is fetched.",
         {"spotify", "json"},
     )
 
+    policy = stage.deployment.capture
+
     @dg.multi_asset(name="raw_playlist_json", specs=[spec])
     def raw_playlist_json(
         context: dg.AssetExecutionContext,
+        config: CaptureOptions,
         spotify: SpotifyResource,
         lake: LakeResource,
+        database: DatabaseResource,
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
         with explained():
-            return _materialize(context, spotify, lake, clock)
+            day = day_of(context)
+            if day != today(clock):
+                return _past_day(lake.store(), day, clock)
+            store = lake.claim()
+            playlist_ids = spotify.playlist_ids()
+            if set(playlist_ids) <= raw.captured(store, day):
+                # Also tells who is wanted no more, when one was taken out of the configuration.
+                attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), ()))
+                return _result(store, day, _already_there(playlist_ids))
+            reports = _reports(
+                spotify, store, playlist_ids, day, clock, context.log.info, policy, config
+            )
+            if not raw.captured(store, day):
+                # The step fails, and Dagster then leaves its checks out: they must not stay green.
+                with checks.facts_of(lake, database, spotify, clock) as facts:
+                    checks.report(context.instance, checks.RAW, facts)
+                raise SkipThis(_none_captured(reports))
+            return _result(store, day, reports)
 
     return raw_playlist_json
 
 
-def _materialize(
-    context: dg.AssetExecutionContext,
+def _reports(
     spotify: SpotifyResource,
-    lake: LakeResource,
+    store: ObjectStore,
+    playlist_ids: Sequence[str],
+    day: date,
     clock: Clock,
-) -> dg.MaterializeResult[None]:
-    day = day_of(context)
-    if day != today(clock):
-        store = lake.store()
-        there = sorted(raw.captured(store, day))
-        if not there:
-            raise SkipThis(
-                f"{day} was never captured and can't be any more: Spotify only tells the present, "
-                f"and it is {today(clock)}. Days that have raw documents can always be rebuilt."
+    log: Callable[[str], object],
+    policy: CapturePolicy,
+    config: CaptureOptions,
+) -> list[PlaylistReport]:
+    try:
+        with spotify.reader(clock) as reader:
+            return capture_day(
+                reader,
+                store,
+                playlist_ids,
+                day,
+                clock,
+                log,
+                policy,
+                ignore_wait=config.ignore_wait,
             )
-        context.log.info(f"{day} is over and has {len(there)} raw documents: nothing to fetch")
-        return _result(store, context, DayReport({}, tuple(there), ()))
-    playlist_ids = spotify.playlist_ids()
-    store = lake.claim()
-    if set(playlist_ids) <= raw.captured(store, day):
-        # Also tells who is wanted no more, when one was taken out of the configuration.
-        attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), ()))
-        context.log.info(f"all {len(playlist_ids)} playlists of {day} are there: nothing to fetch")
-        return _result(store, context, DayReport({}, tuple(playlist_ids), ()))
-    with spotify.reader(clock) as reader:
-        report = capture_day(reader, store, playlist_ids, day, clock, context.log.info)
-    if report.failures and not raw.captured(store, day):
-        reasons = "".join(f"\n  {f.playlist_id}: {f.reason}" for f in report.failures)
-        raise SkipThis(f"None of {len(playlist_ids)} playlists could be captured:{reasons}")
-    return _result(store, context, report)
+    except PipelineError as error:
+        # Nothing could even be asked: that is true of every playlist.
+        failures = tuple(Failure(playlist_id, str(error)) for playlist_id in playlist_ids)
+        attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), failures))
+        return [PlaylistReport(f.playlist_id, "failed", reason=f.reason) for f in failures]
+
+
+def _none_captured(reports: Sequence[PlaylistReport]) -> str:
+    failures = [Failure(report.playlist_id, report.reason) for report in reports]
+    reasons = "".join(f"\n  {reason}" for reason in attempts.by_reason(failures))
+    return f"None of {len(reports)} playlists could be captured:{reasons}"
+
+
+def _past_day(store: ObjectStore, day: date, clock: Clock) -> dg.MaterializeResult[None]:
+    there = sorted(raw.captured(store, day))
+    if not there:
+        raise SkipThis(
+            f"{day} was never captured and can't be any more: Spotify only tells the present, "
+            f"and it is {today(clock)}. Days that have raw documents can always be rebuilt."
+        )
+    return _result(store, day, _already_there(there))
+
+
+def _already_there(playlist_ids: Sequence[str]) -> list[PlaylistReport]:
+    return [PlaylistReport(playlist_id, "already there") for playlist_id in playlist_ids]
 
 
 def _result(
-    store: ObjectStore, context: dg.AssetExecutionContext, report: DayReport
+    store: ObjectStore, day: date, reports: Sequence[PlaylistReport]
 ) -> dg.MaterializeResult[None]:
+    outcomes = [report.outcome for report in reports]
     metadata: dict[str, dg.MetadataValue[Any] | str | int] = {
-        "dagster/uri": store.uri(keys.raw_prefix(day_of(context))),
-        "captured": len(report.captured),
-        "already_there": len(report.already_there),
-        "failed": len(report.failures),
-        "entries_captured": sum(report.captured.values()),
+        "dagster/uri": store.uri(keys.raw_prefix(day)),
+        "captured": outcomes.count("captured"),
+        "unchanged": outcomes.count("unchanged"),
+        "already_there": outcomes.count("already there"),
+        "failed": outcomes.count("failed"),
+        "entries_captured": sum(report.entries for report in reports),
+        "playlists": dg.MetadataValue.table([_record(report) for report in reports]),
     }
-    if report.failures:
-        reasons = "\n".join(f"- `{f.playlist_id}`: {f.reason}" for f in report.failures)
-        metadata["failures"] = dg.MetadataValue.md(reasons)
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _record(report: PlaylistReport) -> dg.TableRecord:
+    since = report.unchanged_since
+    return dg.TableRecord(
+        {
+            "playlist": report.playlist_id,
+            "name": report.name,
+            "outcome": report.outcome,
+            "entries": report.entries,
+            "note": f"pages as fetched on {since:%Y-%m-%d}" if since else report.reason,
+        }
+    )

@@ -1,0 +1,141 @@
+"""Capturing a day: its playlists a few at a time, each on its own, and the account of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from spotify_pipeline.clock import Clock
+from spotify_pipeline.errors import PipelineError
+from spotify_pipeline.ingest.capture import capture
+from spotify_pipeline.ingest.patience import Patience
+from spotify_pipeline.ingest.reader import PlaylistReader
+from spotify_pipeline.ingest.refetch import EarlierCaptures
+from spotify_pipeline.lake import attempts, keys, raw
+from spotify_pipeline.lake.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class CapturePolicy:
+    """How a day's playlists are read."""
+
+    concurrency: int = 4
+    playlist_wait_seconds: int = 300
+    run_wait_seconds: int = 900
+    refetch_days: int = 0
+    """For so many days the pages of an unchanged playlist are not fetched again."""
+
+
+@dataclass(frozen=True)
+class PlaylistReport:
+    """What a run did for one playlist; `reason` says why it failed."""
+
+    playlist_id: str
+    outcome: Literal["captured", "unchanged", "already there", "failed"]
+    name: str = ""
+    entries: int = 0
+    unchanged_since: datetime | None = None
+    reason: str = ""
+
+
+def capture_day(
+    reader: PlaylistReader,
+    store: ObjectStore,
+    playlist_ids: Sequence[str],
+    day: date,
+    clock: Clock,
+    log: Callable[[str], object],
+    policy: CapturePolicy,
+    *,
+    ignore_wait: bool = False,
+    patience: Patience | None = None,
+) -> list[PlaylistReport]:
+    """Captures what the day still lacks; a playlist that fails stops none of the others.
+
+    Spotify's wish of an earlier run to wait is respected, unless `ignore_wait` says otherwise.
+    """
+    patience = patience or Patience(
+        policy.playlist_wait_seconds, policy.run_wait_seconds, clock, log
+    )
+    wait_until = attempts.wait_until(store, clock())
+    if wait_until and not ignore_wait:
+        patience.hold_until(wait_until)
+    there = raw.captured(store, day)
+    reports = {
+        playlist_id: PlaylistReport(playlist_id, "already there")
+        for playlist_id in playlist_ids
+        if playlist_id in there
+    }
+    earlier = EarlierCaptures(store, day, policy.refetch_days)
+
+    def capture_one(playlist_id: str) -> PlaylistReport:
+        return _capture_one(reader, store, patience, playlist_id, day, clock, earlier)
+
+    started_at = clock()
+    try:
+        missing = [playlist_id for playlist_id in playlist_ids if playlist_id not in there]
+        with _workers(policy.concurrency, patience) as workers:
+            tasks = [workers.submit(capture_one, playlist_id) for playlist_id in missing]
+            for report in (task.result() for task in as_completed(tasks)):
+                reports[report.playlist_id] = report
+                log(f"playlist {len(reports)} of {len(playlist_ids)}, {_told(report)}")
+    finally:
+        failures = tuple(
+            attempts.Failure(report.playlist_id, report.reason)
+            for report in reports.values()
+            if report.outcome == "failed"
+        )
+        attempt = attempts.Attempt(tuple(playlist_ids), failures, patience.asked_to_wait_until)
+        attempts.record(store, day, started_at, attempt)
+    return [reports[playlist_id] for playlist_id in playlist_ids]
+
+
+def _capture_one(
+    reader: PlaylistReader,
+    store: ObjectStore,
+    patience: Patience,
+    playlist_id: str,
+    day: date,
+    clock: Clock,
+    earlier: EarlierCaptures,
+) -> PlaylistReport:
+    """Stores the raw document of one playlist, or tells why it can't be had."""
+    try:
+        found = capture(
+            reader, patience.for_playlist(), playlist_id, day, clock, earlier.pages_of(playlist_id)
+        )
+        # Whoever comes second finds the other's capture, which is as good.
+        store.put_new(keys.raw(day, playlist_id), raw.encode(playlist_id, day, found.answers))
+    except PipelineError as error:
+        patience.note(error)
+        return PlaylistReport(playlist_id, "failed", reason=str(error))
+    patience.note(None)
+    return PlaylistReport(
+        playlist_id,
+        "unchanged" if found.unchanged_since else "captured",
+        found.name,
+        found.entries,
+        found.unchanged_since,
+    )
+
+
+@contextmanager
+def _workers(concurrency: int, patience: Patience) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with the block, however it ends: none of them goes on waiting."""
+    workers = ThreadPoolExecutor(concurrency, thread_name_prefix="capture")
+    try:
+        yield workers
+    finally:
+        patience.give_up()
+        workers.shutdown(cancel_futures=True)
+
+
+def _told(report: PlaylistReport) -> str:
+    place = f"{report.playlist_id} {report.name!r}" if report.name else report.playlist_id
+    if report.outcome == "failed":
+        return f"failed: {place}: {report.reason}"
+    since = report.unchanged_since
+    unchanged = f", unchanged since it was fetched on {since:%Y-%m-%d}" if since else ""
+    return f"{report.entries:,} entries: {place}{unchanged}"
