@@ -14,7 +14,8 @@ from pathlib import Path
 
 from spotify_pipeline.clock import frozen_clock, machine_clock, today
 from spotify_pipeline.deployment import Deployment, parse_date, read_deployment, with_dagster_home
-from spotify_pipeline.errors import PipelineError
+from spotify_pipeline.errors import FixConfiguration, PipelineError
+from spotify_pipeline.ingest.sign_in import PORT, SignInFile, consent
 
 DEMO_DAYS = 7
 
@@ -58,7 +59,22 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--accept-partial", action="store_true", help="leave out lines that can't be read"
     )
+    run.add_argument(
+        "--ignore-wait",
+        action="store_true",
+        help="ask Spotify even though it asked an earlier run to wait",
+    )
     run.set_defaults(command=_run)
+
+    login = commands.add_parser("login", help="sign a Spotify user in, by browser")
+    login.add_argument(
+        "--port", type=int, default=PORT, help=f"of the redirect address (default: {PORT})"
+    )
+    login.add_argument("--no-browser", action="store_true", help="only print the link")
+    login.set_defaults(command=_login)
+
+    doctor = commands.add_parser("doctor", help="what is configured, and whether each thing works")
+    doctor.set_defaults(command=_doctor)
 
     dev = commands.add_parser("dev", help="the Dagster UI, with the history of this home")
     dev.add_argument("--port", default="3000")
@@ -110,14 +126,16 @@ def _run(arguments: argparse.Namespace) -> int:
     _collect_garbage_seldom()
     from spotify_pipeline.definitions import build_defs
     from spotify_pipeline.orchestration.assets.lake import BatchOptions
+    from spotify_pipeline.orchestration.assets.raw import CaptureOptions
     from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
 
     deployment = read_deployment()
     day = parse_date(arguments.date, "--date") if arguments.date else today(machine_clock)
     options = BatchOptions(reload=arguments.reload, accept_partial=arguments.accept_partial)
+    capture = CaptureOptions(ignore_wait=arguments.ignore_wait)
     print(f"{day} into {deployment.home} ({deployment.source})", flush=True)
     with dagster_instance(deployment) as instance:
-        outcome = run_day(build_defs(deployment), instance, day, options)
+        outcome = run_day(build_defs(deployment), instance, day, options, capture)
     for text in outcome.failed_steps:
         print(f"failed: {text}", file=sys.stderr)
     for text in outcome.red_checks:
@@ -162,6 +180,57 @@ def _demo(_: argparse.Namespace) -> int:
     _print_day(deployment, last)
     print(_next_steps(deployment))
     return 0
+
+
+def _login(arguments: argparse.Namespace) -> int:
+    import requests
+
+    from spotify_pipeline.ingest.login import login
+
+    deployment = read_deployment()
+    if deployment.name == "demo":
+        raise FixConfiguration(
+            "The demo reads a stand-in and needs no sign-in. For your own playlists set "
+            "SPOTIFY_PIPELINE_DEPLOYMENT=local in .env (README, Your own playlists)."
+        )
+    environment = deployment.environment
+    user = login(
+        environment["SPOTIFY_CLIENT_ID"],
+        environment["SPOTIFY_CLIENT_SECRET"],
+        environment["SPOTIFY_ACCOUNTS_URL"],
+        requests.Session(),
+        port=arguments.port,
+        open_browser=not arguments.no_browser,
+        read_line=input if sys.stdin.isatty() else None,
+    )
+    SignInFile(deployment.sign_in_file).write(user)
+    print(f"Signed in; stored in {deployment.sign_in_file}. {consent(user, today(machine_clock))}")
+    if environment["SPOTIFY_REFRESH_TOKEN"]:
+        print(
+            f"SPOTIFY_REFRESH_TOKEN is set ({environment.origins['SPOTIFY_REFRESH_TOKEN']}) and "
+            f"wins over what was stored: take it out."
+        )
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from spotify_pipeline.orchestration.resources import build_resources
+    from spotify_pipeline.provision import doctor
+
+    deployment = read_deployment()
+    print(f"Deployment {deployment.name}\n")
+    settings = doctor.settings(deployment.environment)
+    width = max(len(value) for _, value, _ in settings)
+    for name, value, origin in settings:
+        print(f"  {name:<29} {value:<{min(width, 50)}}  {origin}")
+    print()
+    is_well = True
+    spotify = build_resources(deployment, machine_clock)["spotify"]
+    for verdict in doctor.examine(deployment, spotify, machine_clock):
+        print(f"  {verdict.state:<4}  {verdict.subject:<22}  {verdict.text}", flush=True)
+        is_well &= verdict.state != "FAIL"
+    print("\nAll is well." if is_well else "\nNot all is well; each line says what to do.")
+    return 0 if is_well else 1
 
 
 def _dev(arguments: argparse.Namespace) -> int:

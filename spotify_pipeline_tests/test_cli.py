@@ -146,7 +146,7 @@ def test_no_secret_is_anywhere_in_the_home(
         ({}, ["run", "--date", "22.11.2026"], "Expected YYYY-MM-DD"),
         ({}, ["run", "--date", "2019-01-01"], "SPOTIFY_PIPELINE_START_DATE"),
         ({}, ["run", "--date", "2999-01-01"], "Spotify can't be asked about the future"),
-        ({"SPOTIFY_PIPELINE_HOUR": "24"}, ["run"], "Expected 0 to 23"),
+        ({"SPOTIFY_PIPELINE_HOUR": "24"}, ["run"], "expected a whole number from 0 to 23"),
         ({"SPOTIFY_PIPELINE_HOEM": "x"}, ["run"], "Unknown variable SPOTIFY_PIPELINE_HOEM"),
     ],
 )

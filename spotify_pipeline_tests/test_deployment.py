@@ -19,6 +19,7 @@ from spotify_pipeline.deployment import (
     with_dagster_home,
 )
 from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.ingest.day import CapturePolicy
 from spotify_pipeline.ingest.client import Credentials
 
 PACKAGE = Path(spotify_pipeline.__file__).parent
@@ -183,7 +184,7 @@ def test_all_wrong_values_are_told_in_one_error() -> None:
         "'cloud': known are demo, local and aws",
         "'hadoop': known in cloud are embedded, spark, glue",
         "'22.11.2026' is no day. Expected YYYY-MM-DD",
-        "'24' is no hour. Expected 0 to 23",
+        "SPOTIFY_PIPELINE_HOUR='24': expected a whole number from 0 to 23",
         "no playlist in 'nonsense'",
     ):
         assert part in str(caught.value)
@@ -195,10 +196,35 @@ def test_only_whole_real_days_are_start_dates(day: str) -> None:
         deployment(SPOTIFY_PIPELINE_START_DATE=day)
 
 
-@pytest.mark.parametrize("hour", ["-1", "24", "6.5", "six"])
-def test_only_hours_of_the_day_are_hours(hour: str) -> None:
-    with pytest.raises(FixConfiguration, match="SPOTIFY_PIPELINE_HOUR"):
-        deployment(SPOTIFY_PIPELINE_HOUR=hour)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("SPOTIFY_PIPELINE_HOUR", hour) for hour in ("-1", "24", "6.5", "six", "٣")),
+        *(("SPOTIFY_CONCURRENCY", number) for number in ("0", "17", "many")),
+        ("SPOTIFY_PLAYLIST_WAIT_SECONDS", "-1"),
+        ("SPOTIFY_RUN_WAIT_SECONDS", "86401"),
+        ("SPOTIFY_REFETCH_DAYS", "1.5"),
+    ],
+)
+def test_numbers_outside_their_range_are_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(FixConfiguration, match=rf"{name}='{value}': expected a whole number from"):
+        deployment(**{name: value})
+
+
+def test_how_spotify_is_asked_is_configurable() -> None:
+    set_up = deployment(
+        SPOTIFY_CONCURRENCY="2",
+        SPOTIFY_PLAYLIST_WAIT_SECONDS="0",
+        SPOTIFY_RUN_WAIT_SECONDS="60",
+        SPOTIFY_REFETCH_DAYS="7",
+    )
+    assert set_up.capture == CapturePolicy(2, 0, 60, 7)
+    assert deployment().capture == CapturePolicy(4, 300, 900, 0)
+
+
+def test_a_consent_date_that_is_none_is_refused() -> None:
+    with pytest.raises(FixConfiguration, match="SPOTIFY_CONSENT_DATE='soon'"):
+        deployment(SPOTIFY_CONSENT_DATE="soon")
 
 
 @pytest.mark.parametrize("name", ["demo", "local"])

@@ -89,9 +89,10 @@ class _Capturing:
         page = payloads.first_page(reply.body)
         if page is None:
             page = self._add_page(answers, listings, 0)
-        elif page.offset:
+        if page.offset:
             raise _ChangedMeanwhile(f"its first page begins with entry {page.offset + 1}")
-        elif len(page.entries) < page.total and (pages := self._repeat(reply, page)):
+        is_carried = len(answers) == 1
+        if is_carried and len(page.entries) < page.total and (pages := self._repeat(reply, page)):
             since = min(answer.fetched_at for answer in pages)
             return Capture(name, [*answers, *pages], page.total, since)
         total, entries = page.total, len(page.entries)

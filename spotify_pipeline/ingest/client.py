@@ -32,6 +32,7 @@ TIMEOUT_SECONDS = 20
 PAGE_LIMIT = 50
 """The longest page that Spotify documents."""
 
+_NO_OBJECT = "Spotify's answer was no JSON object. Try again in a few minutes."
 _TYPES = {"additional_types": "track,episode"}
 
 # On DEBUG it writes the client secret and tokens.
@@ -146,8 +147,9 @@ class _TokenCache(MemoryCacheHandler):  # type: ignore[misc]
 
     def save_token_to_cache(self, token_info: dict[str, Any]) -> None:
         known, new = self.token_info["refresh_token"], token_info.get("refresh_token")
-        super().save_token_to_cache(token_info)
-        if new and new != known:
+        is_token = bool(new) and isinstance(new, str)
+        super().save_token_to_cache(token_info | {"refresh_token": new if is_token else known})
+        if is_token and new != known:
             self._on_new(new, known)
 
 
@@ -179,7 +181,7 @@ def _auth_manager(
 
 def _reply(path: str, params: Mapping[str, str], body: Any) -> Reply:
     if not isinstance(body, dict):  # spotipy gives None where the body is no JSON
-        raise Unavailable("Spotify's answer was no JSON object. Try again in a few minutes.")
+        raise Unavailable(_NO_OBJECT)
     return Reply({"method": "GET", "path": path, "params": dict(params)}, body)
 
 
@@ -190,6 +192,8 @@ def _explained() -> Iterator[None]:
         yield
     except spotipy.SpotifyException as error:
         raise SkipThis(f"Spotify can't be asked for this: {error.msg}") from error
+    except RecursionError as error:  # spotipy met JSON that is nested too deeply
+        raise Unavailable(_NO_OBJECT) from error
     except requests.RequestException as error:
         raise Unavailable(
             f"Spotify could not be reached ({type(error).__name__}). "

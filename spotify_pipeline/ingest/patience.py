@@ -29,6 +29,7 @@ OUTAGE = 5
 
 _TOO_MANY = "Spotify said 429: too many calls; it"
 _LATER = "The first run after that tries again."
+_STOPPED = "The run was stopped before this playlist was read."
 
 
 class OutOfPatience(RetryLater):
@@ -70,7 +71,8 @@ class Patience:
         return PlaylistPatience(self, self._playlist_seconds, self._now)
 
     def give_up(self) -> None:
-        """Ends every wait at once: the run is over."""
+        """Ends every wait at once and allows no more calls: the run is over."""
+        self.shut(RetryLater(_STOPPED))
         self._given_up.set()
 
     def shut(self, reason: PipelineError) -> None:
@@ -134,16 +136,13 @@ class Patience:
 
     def close_gate(self, seconds: float) -> None:
         """Keeps all calls back for `seconds`."""
-        added = self._close(seconds)
-        with self._lock:
-            self._left -= added
-        if added:
+        if self._close(seconds) >= 1:  # not what others were told a moment ago
             self._tell(f"{_TOO_MANY} {self._asked}")
 
     def wait(self, seconds: float) -> None:
         """Waits, unless the run is given up."""
         if self._pause(seconds):
-            raise RetryLater("The run was stopped before this playlist was read.")
+            raise RetryLater(_STOPPED)
 
     def _close(self, seconds: float) -> float:
         """Closes the gate for `seconds` from now; by how much longer than it already was."""
@@ -153,6 +152,7 @@ class Patience:
             if added <= 0:
                 return 0
             self._opens_at = opened + added
+            self._left -= added
             self._wait_until = self._clock() + timedelta(seconds=seconds)
             self._asked = (
                 f"asks to wait {_spoken(seconds)}, until {self._wait_until:%Y-%m-%d %H:%M} UTC"

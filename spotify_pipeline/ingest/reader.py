@@ -26,6 +26,9 @@ class PlaylistReader(Protocol):
     Raises `refusals` for answers that are none.
     """
 
+    def sign_in(self) -> None:
+        """Gets what the calls need to be let in; they do so themselves where it is missing."""
+
     def playlist(self, playlist_id: str) -> Reply:
         """The playlist object with its first page, where Spotify gives one."""
 

@@ -89,14 +89,14 @@ def json_object(response: "requests.Response") -> Mapping[str, Any]:
     """The answer's JSON object, empty where it holds something else."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _too_many_calls(response: "requests.Response") -> TooManyCalls:
     header = response.headers.get("Retry-After", "")
-    seconds = min(int(header), _LONGEST_WAIT) if header.isdecimal() else None
+    seconds = int(min(float(header), _LONGEST_WAIT)) if header.isdecimal() else None
     if "QUOTA_EXCEEDED" in response.text:
         return TooManyCalls(
             "Spotify said 429: the app's quota of calls is used up", seconds, is_quota=True

@@ -51,6 +51,46 @@ def consent_ends(consented_on: date) -> date:
     return date(year, month, min(consented_on.day, calendar.monthrange(year, month)[1]))
 
 
+@dataclass(frozen=True)
+class Consent:
+    """How a user's consent stands; `days_left` is None where no end is known or none comes."""
+
+    text: str
+    days_left: int | None = None
+    is_known: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_over(self) -> bool:
+        return self.days_left is not None and self.days_left <= 0
+
+    @property
+    def ends_soon(self) -> bool:
+        return self.days_left is not None and 0 < self.days_left <= WARN_DAYS
+
+
+def consent(sign_in: SignIn | None, day: date) -> Consent:
+    """How the consent behind a sign-in stands on `day`, going by its date alone."""
+    if sign_in is None:
+        return Consent("no user is signed in: the app reads for itself")
+    if sign_in.consented_on is None:
+        return Consent(
+            "nobody knows when it ends: set SPOTIFY_CONSENT_DATE to the day of the sign-in that "
+            "SPOTIFY_REFRESH_TOKEN came from, or sign in by spotify-pipeline login",
+            is_known=False,
+        )
+    end = consent_ends(sign_in.consented_on)
+    left = (end - day).days
+    if left <= 0:
+        return Consent(f"it ended on {end}. Sign in again: spotify-pipeline login", left)
+    if left <= WARN_DAYS:
+        text = f"it ends on {end}, in {left} days. Sign in again before: spotify-pipeline login"
+        return Consent(text, left)
+    return Consent(f"it holds until {end}", left)
+
+
 class SignInFile:
     """One sign-in in a file that only its owner can read."""
 

@@ -188,19 +188,13 @@ def _capture_finding(expected: str, missing: dict[date, list[Failure]]) -> Findi
 
 def _signed_in(facts: Facts) -> Finding:
     """Dates alone tell: what Spotify says to the token, each capture finds out."""
-    expected = f"the user's consent holds for {sign_in.WARN_DAYS} more days"
-    user = facts.spotify.sign_in()
-    if not user:
-        return Finding(expected, "no user is signed in: the app reads for itself")
-    if not user.consented_on:
-        return Finding(expected, "unknown: set SPOTIFY_CONSENT_DATE beside SPOTIFY_REFRESH_TOKEN")
-    end = sign_in.consent_ends(user.consented_on)
-    left = (end - facts.day).days
-    if left > sign_in.WARN_DAYS:
-        return Finding(expected, f"it holds until {end}")
-    text = f"it ended on {end}" if left <= 0 else f"it ends on {end}, in {left} days"
-    remedy = "sign in again: spotify-pipeline login"
-    return Finding(expected, text, (remedy,), only_warns=left > 0)
+    found = sign_in.consent(facts.spotify.sign_in(), facts.day)
+    return Finding(
+        f"the user's consent holds for {sign_in.WARN_DAYS} more days",
+        found.text,
+        (found.text,) if found.is_over or found.ends_soon else (),
+        only_warns=found.ends_soon,
+    )
 
 
 def _odd_values(facts: Facts) -> Finding:

@@ -1,144 +1,105 @@
-"""A capture is whole or not there, on its day or not at all, and stops no other."""
+"""A capture is whole or not there, and on its day or not at all."""
 
-import gzip
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
-from spotify_pipeline.ingest.capture import READS, DayReport, capture_day
-from spotify_pipeline.ingest.client import Reply
-from spotify_pipeline.lake import attempts, keys
-from spotify_pipeline.lake.store import FolderStore
-from spotify_pipeline_tests.synthetic import DAY, NOON, Json, entry, page, playlist, track
+from spotify_pipeline.errors import PipelineError, RetryLater, SkipThis
+from spotify_pipeline.ingest.capture import READS, Capture, capture
+from spotify_pipeline.ingest.payloads import Page
+from spotify_pipeline.ingest.reader import Listing, Reply
+from spotify_pipeline.ingest.refusals import (
+    AppRefused,
+    PlaylistRefused,
+    TooManyCalls,
+    Unavailable,
+    UserNeeded,
+)
+from spotify_pipeline.lake import raw
+from spotify_pipeline_tests.ingest.fakes import SMALL, WHOLE, FakeTime, Reader, Reading, pages
+from spotify_pipeline_tests.rows import tables_of
+from spotify_pipeline_tests.synthetic import DAY, NOON, Json, answer, entry, page, playlist, track
 
 MIDNIGHT = NOON.replace(hour=0) + timedelta(days=1)
 
-Answer = Json | PipelineError | Callable[[], Json]
+Repeat = Callable[[Reply, Page], Sequence[raw.Answer] | None]
 
 
-class MovableClock:
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
+def nothing_earlier(reply: Reply, page: Page) -> None:
+    return None
 
 
-class Reading:
-    """What Spotify answers during one read of a playlist, and its version mark at the end."""
-
-    def __init__(self, *answers: Answer, version: str | None = "version1") -> None:
-        self.answers, self.version = answers, version
-
-
-class Reader:
-    """Gives out prepared readings, the last of a playlist again and again; keeps every call."""
-
-    def __init__(self, **readings: Reading | Sequence[Reading]) -> None:
-        self.calls: list[str] = []
-        self._readings = {
-            name: [found] if isinstance(found, Reading) else list(found)
-            for name, found in readings.items()
-        }
-        self._current = Reading()
-
-    def playlist(self, playlist_id: str) -> Reply:
-        self.calls.append(playlist_id)
-        waiting = self._readings[playlist_id]
-        self._current = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-        return self._reply(0)
-
-    def next_page(self, page: Mapping[str, Any]) -> Reply:
-        self.calls.append(f"page {page['next']}")
-        assert len(self.calls) < 100, "this would never end"
-        return self._reply(int(page["next"]))
-
-    def snapshot_id(self, playlist_id: str) -> str | None:
-        self.calls.append(f"version of {playlist_id}")
-        return self._current.version
-
-    def _reply(self, number: int) -> Reply:
-        answer = self._current.answers[number]
-        if isinstance(answer, PipelineError):
-            raise answer
-        body = answer() if callable(answer) else answer
-        return Reply({"method": "GET", "path": "/…", "params": {}}, body)
+def captured(
+    reader: Reader, time: FakeTime | None = None, repeat: Repeat = nothing_earlier
+) -> Capture:
+    time = time or FakeTime()
+    return capture(reader, time.patience().for_playlist(), "p", DAY, time.clock, repeat)
 
 
-def pages(*sizes: int, total: int | None = None) -> list[Json]:
-    """The first answer and the pages of a playlist, linked by their number."""
-    total = sum(sizes) if total is None else total
-    made = []
-    for number, size in enumerate(sizes):
-        offset = sum(sizes[:number])
-        songs = [entry(track(str(offset + place))) for place in range(size)]
-        following = str(number + 1) if number + 1 < len(sizes) else None
-        made.append(page(songs, offset, total, following))
-    return [playlist(made[0]), *made[1:]]
+def refused(reader: Reader, time: FakeTime | None = None) -> PipelineError:
+    """Why "p" could not be captured."""
+    with pytest.raises(PipelineError) as caught:
+        captured(reader, time)
+    return caught.value
 
 
-WHOLE = Reading(*pages(2, 2, 1))
-SMALL = Reading(*pages(1))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path)
-
-
-def capture(
-    reader: Reader, store: FolderStore, *playlist_ids: str, clock: MovableClock | None = None
-) -> DayReport:
-    ids = playlist_ids or ("p",)
-    return capture_day(reader, store, ids, DAY, clock or MovableClock(), lambda text: None)
-
-
-def refused(reader: Reader, store: FolderStore, clock: MovableClock | None = None) -> str:
-    """Why "p" could not be captured; nothing of it may have been stored."""
-    [failure] = capture(reader, store, clock=clock).failures
-    assert failure.playlist_id == "p"
-    assert store.list_keys(keys.RAW) == []
-    return failure.reason
-
-
-def entries_in(store: FolderStore, playlist_id: str = "p") -> int:
-    lines = gzip.decompress(store.get(keys.raw(DAY, playlist_id))).splitlines()
-    answers = [json.loads(line) for line in lines]
-    listings = [answers[0]["playlist"]["items"], *(answer["page"] for answer in answers[1:])]
-    return sum(len(listing["items"]) for listing in listings)
+def songs_in(found: Capture) -> list[str]:
+    """The ids of the songs, page by page."""
+    bodies = [body.body.get("items") for body in found.answers]
+    listings = [body["items"] if isinstance(body, dict) else body for body in bodies if body]
+    return [entry["item"]["id"] for listing in listings for entry in listing]
 
 
 # Whole
 
 
-def test_all_pages_are_read_and_the_version_looked_at_again(store: FolderStore) -> None:
+def test_all_pages_are_read_in_order_and_the_version_looked_at_again() -> None:
     reader = Reader(p=WHOLE)
-    report = capture(reader, store)
-    assert report.captured == {"p": 5}
-    assert reader.calls == ["p", "page 1", "page 2", "version of p"]
-    assert entries_in(store) == 5
+    found = captured(reader)
+    assert reader.calls == ["p", "p items 2", "p items 4", "p version"]
+    assert (found.name, found.entries, found.unchanged_since) == ("Playlist", 5, None)
+    assert songs_in(found) == ["0", "1", "2", "3", "4"]
 
 
-def test_a_playlist_of_one_page_needs_one_call(store: FolderStore) -> None:
+def test_every_answer_is_kept_as_received_with_when_and_how() -> None:
+    time = FakeTime()
+    first, second = pages(1, 1)
+
+    def a_minute_later() -> Json:
+        time.go_on(60)
+        return second
+
+    found = captured(Reader(p=Reading(first, a_minute_later)), time)
+    requests = [{"method": "GET", "path": f"/v1/playlists/p{x}", "params": {}} for x in ("", "/items")]
+    assert found.answers == [
+        raw.Answer("playlist", NOON, requests[0], first),
+        raw.Answer("page", NOON + timedelta(minutes=1), requests[1], second),
+    ]
+
+
+def test_a_playlist_of_one_page_needs_one_call() -> None:
     reader = Reader(p=SMALL)
-    assert capture(reader, store).captured == {"p": 1}
+    assert captured(reader).entries == 1
     assert reader.calls == ["p"]
 
 
-def test_an_empty_playlist_is_captured(store: FolderStore) -> None:
-    assert capture(Reader(p=Reading(*pages(0))), store).captured == {"p": 0}
-    assert entries_in(store) == 0
+def test_an_empty_playlist_is_captured() -> None:
+    reader = Reader(p=Reading(*pages(0)))
+    assert captured(reader).entries == 0
+    assert reader.calls == ["p"]
 
 
-def test_a_playlist_without_version_mark_is_captured(store: FolderStore) -> None:
+def test_a_playlist_without_version_mark_is_captured() -> None:
     first, *rest = pages(1, 1)
-    reading = Reading(first | {"snapshot_id": None}, *rest, version=None)
-    assert capture(Reader(p=reading), store).captured == {"p": 2}
+    assert captured(Reader(p=Reading(first | {"snapshot_id": None}, *rest, version=None))).entries == 2
+
+
+@pytest.mark.parametrize("name", [None, 7, ""])
+def test_a_playlist_without_a_name_is_captured(name: Any) -> None:
+    first, *_ = pages(1)
+    assert captured(Reader(p=Reading(first | {"name": name}))).name in ("", "7")
 
 
 # Or not there
@@ -153,223 +114,275 @@ def with_page(number: int, **fields: Any) -> Reading:
     return Reading(first, *rest)
 
 
+KEPT_BACK = playlist(None)
 NOT_WHOLE = {
-    "total greater than what came": Reading(*pages(2, 2, total=5)),
-    "total smaller than what came": Reading(*pages(2, 2, 1, total=4)),
+    "total greater than what came": Reading(*pages(2, 2, total=5), page([], 4, 5)),
+    "total smaller than what came": Reading(*pages(2, 2, 1, total=3)),
+    "total smaller than the first page": Reading(*pages(2, total=1)),
     "total changes": with_page(1, total=6),
     "first page begins in the middle": with_page(0, offset=2),
+    "fetched first page begins in the middle": Reading(KEPT_BACK, page([None], 1, 2), page([None], 1, 2)),
+    "fetched first page begins at the end": Reading(KEPT_BACK, page([None], 1, 1)),
     "a page is left out": with_page(1, offset=3),
     "a page comes twice": with_page(2, offset=2),
     "a page is short": with_page(1, items=[None]),
     "a page is empty": with_page(1, items=[]),
-    "the last page is missing": with_page(1, next=None),
     "version changes": Reading(*pages(2, 1), version="version2"),
     "version disappears": Reading(*pages(2, 1), version=None),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("reading", NOT_WHOLE.values(), ids=NOT_WHOLE)
-def test_what_is_not_of_one_piece_is_read_again_a_few_times_and_never_stored(
-    store: FolderStore, reading: Reading
-) -> None:
+def test_what_is_not_of_one_piece_is_read_again_a_few_times_and_given_up(reading: Reading) -> None:
     reader = Reader(p=reading)
-    reason = refused(reader, store)
+    error = refused(reader)
+    assert isinstance(error, RetryLater)
     assert reader.calls.count("p") == READS
-    assert f"changed on each of {READS} reads" in reason
-    assert "The next run tries again" in reason
+    assert f"None of {READS} reads of it was whole: " in str(error)
+    assert "the next run tries again" in str(error)
 
 
 @pytest.mark.parametrize("reading", NOT_WHOLE.values(), ids=NOT_WHOLE)
-def test_a_later_read_that_is_whole_is_stored_alone(store: FolderStore, reading: Reading) -> None:
+def test_a_later_read_that_is_whole_is_given_alone(reading: Reading) -> None:
     reader = Reader(p=[reading, WHOLE])
-    assert capture(reader, store).captured == {"p": 5}
+    found = captured(reader)
+    assert songs_in(found) == ["0", "1", "2", "3", "4"]
     assert reader.calls.count("p") == 2
-    assert entries_in(store) == 5
 
 
-@pytest.mark.parametrize("items", [[None], []], ids=["full", "empty"])
-def test_links_that_lead_in_circles_end(store: FolderStore, items: list[Any]) -> None:
-    refused(Reader(p=with_page(1, next="1", items=items)), store)
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (NOT_WHOLE["total greater than what came"], "its pages hold 4 entries, Spotify counts 5"),
+        (NOT_WHOLE["total smaller than what came"], "its pages hold 4 entries, Spotify counts 3"),
+        (with_page(1, total=6), "it had 5 entries first, and 6 then"),
+        (with_page(0, offset=2), "its first page begins with entry 3"),
+        (with_page(1, offset=3), "the page from 2 on was that from 3 on"),
+        (NOT_WHOLE["version changes"], "it changed while it was read"),
+    ],
+)
+def test_what_did_not_fit_together_is_told(reading: Reading, told: str) -> None:
+    assert told in str(refused(Reader(p=reading)))
 
 
-def test_pages_without_end_end(store: FolderStore) -> None:
-    class Endless(Reader):
-        def next_page(self, page: Mapping[str, Any]) -> Reply:
-            super().next_page(page)
-            return Reply({}, {**page, "offset": page["offset"] + 1})
-
-    endless = playlist(page([None], total=3, next_="0"))
-    refused(Endless(p=Reading(endless)), store)
+def test_pages_of_one_entry_each_are_asked_for_one_by_one_to_the_end() -> None:
+    reader = Reader(p=Reading(*pages(*[1] * 60)))
+    assert captured(reader).entries == 60
+    assert reader.calls[1:-1] == [f"p items {offset}" for offset in range(1, 60)]
 
 
 MALFORMED: dict[str, Any] = {
     "a text": "text",
     "a list": [None],
-    "without items": {"offset": 0, "total": 0, "next": None},
+    "without items": {"offset": 0, "total": 0},
     "items are no list": page([]) | {"items": {"0": None}},
     "total is null": page([]) | {"total": None},
     "total is a text": page([]) | {"total": "1"},
-    "offset is missing": {"items": [], "total": 0, "next": None},
-    "next is a number": page([]) | {"next": 1},
-    "next is missing": {"items": [], "total": 0, "offset": 0},
+    "total is negative": page([]) | {"total": -1},
+    "total is a truth": page([]) | {"total": True},
+    "offset is missing": {"items": [], "total": 0},
+    "offset is a fraction": page([]) | {"offset": 0.0},
 }
 
 
 @pytest.mark.parametrize("odd", MALFORMED.values(), ids=MALFORMED)
-def test_a_playlist_whose_page_is_no_page_is_tried_later(store: FolderStore, odd: Any) -> None:
-    assert "no page of entries" in refused(Reader(p=Reading(playlist(odd))), store)
+def test_a_playlist_whose_page_is_no_page_is_tried_later(odd: Any) -> None:
+    error = refused(Reader(p=Reading(playlist(odd))))
+    assert isinstance(error, Unavailable)
+    assert "no page of entries" in str(error)
 
 
 @pytest.mark.parametrize("odd", MALFORMED.values(), ids=MALFORMED)
-def test_a_following_page_that_is_no_page_is_tried_later(store: FolderStore, odd: Any) -> None:
-    assert "no page of entries" in refused(Reader(p=Reading(pages(1, 1)[0], odd)), store)
+def test_a_following_page_that_is_no_page_is_asked_for_again(odd: Any) -> None:
+    first, second = pages(1, 1)
+    reader = Reader(p=Reading(first, odd, odd, second))
+    assert captured(reader).entries == 2
+    assert reader.calls.count("p items 1") == 3
+    assert "no page of entries" in str(refused(Reader(p=Reading(first, *[odd] * 4))))
 
 
-@pytest.mark.parametrize("body", [{"name": "x"}, playlist(None), playlist(None, "both")])
-def test_a_playlist_that_spotify_gives_without_entries_says_whose_can_be_read(
-    store: FolderStore, body: Json
+# The endpoint, by what the answers say
+
+REFUSALS = {
+    "401": UserNeeded("said 401"),
+    "403": PlaylistRefused("said 403"),
+    "404": PlaylistRefused("said 404"),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "listing"), [("items", "items"), ("tracks", "tracks"), ("both", "items")]
+)
+def test_the_other_pages_come_from_the_endpoint_of_the_first_one_s_name(
+    shape: str, listing: str
 ) -> None:
-    assert "owns or collaborates on" in refused(Reader(p=Reading(body)), store)
+    reader = Reader(p=Reading(*pages(1, 1, shape=shape)))
+    assert captured(reader).entries == 2
+    assert reader.calls == ["p", f"p {listing} 1", "p version"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(
+    ("shape", "likelier", "other"), [("items", "items", "tracks"), ("tracks", "tracks", "items")]
+)
+def test_where_the_likelier_endpoint_refuses_the_other_is_asked_from_then_on(
+    shape: str, likelier: Listing, other: Listing, refusal: PipelineError
+) -> None:
+    reader = Reader(p=Reading(*pages(1, 1, 1, shape=shape), closed={likelier: refusal}))
+    assert captured(reader).entries == 3
+    assert reader.calls == ["p", f"p {likelier} 1", f"p {other} 1", f"p {other} 2", "p version"]
+
+
+@pytest.mark.parametrize("shape", ["items", "tracks"])
+def test_where_both_refuse_the_newer_endpoint_s_reason_is_told(shape: str) -> None:
+    closed: dict[Listing, PipelineError] = {
+        "items": PlaylistRefused("items say why"),
+        "tracks": PlaylistRefused("tracks say why"),
+    }
+    reader = Reader(p=Reading(*pages(1, 1, shape=shape), closed=closed))
+    assert refused(reader) is closed["items"]
+    assert len(reader.calls) == 3
+
+
+@pytest.mark.parametrize("error", [AppRefused("Premium"), SkipThis("said 400")], ids=["app", "400"])
+def test_what_the_other_endpoint_would_not_mend_is_not_tried_there(error: PipelineError) -> None:
+    reader = Reader(p=Reading(*pages(1, 1), closed={"items": error}))
+    assert refused(reader) is error
+    assert reader.calls == ["p", "p items 1"]
+
+
+def test_an_endpoint_in_trouble_is_not_one_that_refuses() -> None:
+    reader = Reader(p=Reading(*pages(1, 1), closed={"items": Unavailable("said 502")}))
+    assert "said 502" in str(refused(reader))
+    assert set(reader.calls) == {"p", "p items 1"}
+
+
+NO_PAGE = [{"name": "x", "snapshot_id": "version1"}, playlist(None), playlist(None, "both")]
+
+
+@pytest.mark.parametrize("body", NO_PAGE)
+def test_where_spotify_keeps_the_entries_back_items_is_asked_for_all_of_them(body: Json) -> None:
+    following = [page([entry(track(str(n)))], n, 2) for n in range(2)]
+    reader = Reader(p=Reading(body, *following))
+    found = captured(reader)
+    assert reader.calls == ["p", "p items 0", "p items 1", "p version"]
+    assert found.entries == 2
+    document = raw.encode("p", DAY, found.answers)
+    assert tables_of(document).column("playlist_entry", "song_id") == ["0", "1"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_where_spotify_keeps_the_entries_back_there_too_its_reason_is_told(
+    refusal: PipelineError,
+) -> None:
+    reader = Reader(p=Reading(playlist(None), closed={"items": refusal}))
+    assert refused(reader) is refusal
+    assert reader.calls == ["p", "p items 0"]
+
+
+def test_a_playlist_that_is_empty_although_its_page_is_kept_back_is_captured() -> None:
+    reader = Reader(p=Reading(playlist(None), page([])))
+    assert captured(reader).entries == 0
+    assert reader.calls == ["p", "p items 0", "p version"]
+
+
+# Waiting and asking again
+
+
+def test_each_call_is_made_again_where_that_makes_sense() -> None:
+    time = FakeTime()
+    first, second = pages(1, 1)
+    busy = TooManyCalls("busy", 7, is_quota=False)
+    reader = Reader(p=[Reading(busy), Reading(first, Unavailable("502"), second)])
+    assert captured(reader, time).entries == 2
+    assert time.naps == [7, 1]
+    assert reader.calls == ["p", "p", "p items 1", "p items 1", "p version"]
+
+
+def test_a_version_mark_that_can_not_be_had_is_no_capture() -> None:
+    reader = Reader(p=Reading(*pages(1, 1), version=Unavailable("said 502")))
+    assert "said 502" in str(refused(reader))
+    assert reader.calls.count("p version") == 4
+
+
+# Unchanged since
+
+
+def test_what_was_fetched_for_an_earlier_day_takes_the_place_of_the_pages() -> None:
+    first, second = pages(1, 1)
+    yesterday = NOON - timedelta(days=1)
+    earlier = [answer(second, "page", yesterday)]
+    asked: list[tuple[str, int]] = []
+
+    def repeat(reply: Reply, found: Page) -> Sequence[raw.Answer]:
+        asked.append((reply.body["snapshot_id"], found.total))
+        return earlier
+
+    reader = Reader(p=Reading(first))
+    found = captured(reader, repeat=repeat)
+    assert reader.calls == ["p"]
+    assert asked == [("version1", 2)]
+    assert (found.entries, found.unchanged_since) == (2, yesterday)
+    assert [body.fetched_at for body in found.answers] == [NOON, yesterday]
+    assert found.answers[1:] == earlier
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [SMALL, Reading(*pages(0)), Reading(playlist(None), page([None], 0, 1)), with_page(0, offset=2)],
+    ids=["one page", "empty", "kept back", "in the middle"],
+)
+def test_earlier_pages_are_looked_for_only_where_pages_follow_the_first(reading: Reading) -> None:
+    def repeat(reply: Reply, found: Page) -> None:
+        raise AssertionError("not to be asked")
+
+    try:
+        captured(Reader(p=reading), repeat=repeat)
+    except RetryLater as error:
+        assert "begins with entry 3" in str(error)
 
 
 # On its day
 
 
-def test_nothing_is_asked_once_the_day_is_over(store: FolderStore) -> None:
+@pytest.mark.parametrize("moment", [MIDNIGHT, NOON - timedelta(days=1)], ids=["after", "before"])
+def test_nothing_is_asked_on_another_day(moment: Any) -> None:
     reader = Reader(p=WHOLE)
-    reason = refused(reader, store, MovableClock(MIDNIGHT))
-    assert reader.calls == []
-    assert "2026-11-22 ended before it was asked for" in reason
-
-
-def test_nothing_is_asked_before_the_day_begins(store: FolderStore) -> None:
-    reader = Reader(p=WHOLE)
-    refused(reader, store, MovableClock(NOON - timedelta(days=1)))
+    error = refused(reader, FakeTime(moment))
+    assert isinstance(error, SkipThis)
+    assert "2026-11-22 ended before it was asked for" in str(error)
     assert reader.calls == []
 
 
-def test_a_capture_that_began_in_time_may_end_after_midnight(store: FolderStore) -> None:
-    clock = MovableClock(MIDNIGHT - timedelta(seconds=1))
+def test_a_capture_that_began_in_time_may_end_after_midnight() -> None:
+    time = FakeTime(MIDNIGHT - timedelta(seconds=1))
     first, *rest = pages(2, 2, 1)
 
     def past_midnight() -> Json:
-        clock.now = MIDNIGHT + timedelta(minutes=5)
+        time.go_on(300)
         return rest[0]
 
-    report = capture(Reader(p=Reading(first, past_midnight, rest[1])), store, clock=clock)
-    assert report.captured == {"p": 5}
-    assert store.list_keys(keys.RAW) == [keys.raw(DAY, "p")]
+    assert captured(Reader(p=Reading(first, past_midnight, rest[1])), time).entries == 5
 
 
-def test_no_second_read_begins_after_midnight(store: FolderStore) -> None:
-    clock = MovableClock(MIDNIGHT - timedelta(seconds=1))
+def test_no_second_read_begins_after_midnight() -> None:
+    time = FakeTime(MIDNIGHT - timedelta(seconds=1))
     first, second = pages(1, 1)
 
     def past_midnight() -> Json:
-        clock.now = MIDNIGHT
+        time.go_on(1)
         return second
 
     reader = Reader(p=[Reading(first, past_midnight, version="version2"), WHOLE])
-    assert "ended before it was asked for" in refused(reader, store, clock)
+    assert "ended before it was asked for" in str(refused(reader, time))
     assert reader.calls.count("p") == 1
 
 
-def test_the_next_playlist_does_not_begin_after_midnight(store: FolderStore) -> None:
-    clock = MovableClock(MIDNIGHT - timedelta(seconds=1))
-
-    def past_midnight() -> Json:
-        clock.now = MIDNIGHT
-        return pages(1)[0]
-
-    report = capture(Reader(a=Reading(past_midnight), b=SMALL), store, "a", "b", clock=clock)
-    assert list(report.captured) == ["a"]
-    assert [failure.playlist_id for failure in report.failures] == ["b"]
-
-
-# Once
-
-
-def test_who_comes_second_discards_its_own(store: FolderStore) -> None:
-    class Raced(Reader):
-        """Another run stores its capture while this one is reading."""
-
-        def snapshot_id(self, playlist_id: str) -> str | None:
-            assert store.put_new(keys.raw(DAY, playlist_id), b"the other's")
-            return super().snapshot_id(playlist_id)
-
-    report = capture(Raced(p=WHOLE), store)
-    assert report.failures == ()
-    assert store.get(keys.raw(DAY, "p")) == b"the other's"
-
-
-def test_what_is_there_is_not_asked_for_again(store: FolderStore) -> None:
-    capture(Reader(p=WHOLE), store)
-    before = store.get(keys.raw(DAY, "p"))
-    reader = Reader(p=SMALL)
-    report = capture(reader, store)
-    assert (report.captured, report.already_there) == ({}, ("p",))
-    assert reader.calls == []
-    assert store.get(keys.raw(DAY, "p")) == before
-
-
-# One bad playlist stops nobody else
-
-BAD: dict[str, Answer] = {
-    "404": SkipThis("Spotify said 404"),
-    "403": SkipThis("Spotify said 403"),
-    "401": FixConfiguration("Spotify said 401"),
-    "unreachable": RetryLater("Spotify could not be reached"),
-    "malformed": playlist("no page"),
-}
-
-
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_one_that_fails_stops_none_of_the_others(
-    store: FolderStore, bad: Answer, place: int
-) -> None:
-    readings = {name: Reading(bad) if n == place else SMALL for n, name in enumerate("abc")}
-    report = capture(Reader(**readings), store, "a", "b", "c")
-    failed = "abc"[place]
-    assert set(report.captured) == set("abc") - {failed}
-    [failure] = report.failures
-    assert failure.playlist_id == failed
-    assert failure.reason
-
-
-def test_the_attempt_keeps_who_was_wanted_and_why_who_failed(store: FolderStore) -> None:
-    reader = Reader(a=SMALL, b=Reading(SkipThis("Spotify said 404: gone.")))
-    capture(reader, store, "a", "b")
-    assert attempts.latest(store, DAY) == attempts.Attempt(
-        ("a", "b"), (attempts.Failure("b", "Spotify said 404: gone."),)
-    )
-
-
-def test_the_next_run_fetches_only_what_is_missing(store: FolderStore) -> None:
-    capture(Reader(a=SMALL, b=Reading(RetryLater("429")), c=WHOLE), store, "a", "b", "c")
-    reader = Reader(a=SMALL, b=SMALL, c=WHOLE)
-    report = capture(reader, store, "a", "b", "c")
-    assert reader.calls == ["b"]
-    assert (report.captured, report.already_there, report.failures) == ({"b": 1}, ("a", "c"), ())
-    assert attempts.missing(store, DAY) == []
-
-
-def test_a_run_that_breaks_off_leaves_its_attempt_behind(store: FolderStore) -> None:
-    def bug() -> Json:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        capture(Reader(a=SMALL, b=Reading(bug), c=SMALL), store, "a", "b", "c")
-    assert [failure.playlist_id for failure in attempts.missing(store, DAY)] == ["b", "c"]
-
-
-def test_progress_is_told_playlist_by_playlist(store: FolderStore) -> None:
-    told: list[str] = []
-    store.put_new(keys.raw(DAY, "a"), b"")
-    reader = Reader(b=SMALL, c=Reading(SkipThis("gone")))
-    capture_day(reader, store, ["a", "b", "c"], DAY, MovableClock(), told.append)
-    assert told == [
-        "playlist 1 of 3 (a): already there",
-        "playlist 2 of 3 (b): 1 entries",
-        "playlist 3 of 3 (c): failed: gone",
-    ]
+@pytest.mark.parametrize(
+    "trouble", [TooManyCalls("busy", 60, is_quota=False), Unavailable("said 502")]
+)
+def test_who_waits_past_midnight_for_the_first_answer_asks_no_more(trouble: PipelineError) -> None:
+    time = FakeTime(MIDNIGHT - timedelta(seconds=1))
+    reader = Reader(p=[Reading(trouble), WHOLE])
+    assert "ended before it was asked for" in str(refused(reader, time))
+    assert reader.calls == ["p"]

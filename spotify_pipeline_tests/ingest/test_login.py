@@ -22,12 +22,12 @@ from starlette.routing import Route
 
 from spotify_pipeline.clock import frozen_clock
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
-from spotify_pipeline.ingest.login import login
+from spotify_pipeline.ingest.login import _Connection, login
 from spotify_pipeline.ingest.refusals import judge_sign_in
 from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.sandbox.server import SandboxServer
 
-NEARLY_MIDNIGHT = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
+NEARLY_MIDNIGHT = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
 TOKENS = {"access_token": "hush-access", "refresh_token": "hush-refresh", "expires_in": 3600}
 
 
@@ -126,6 +126,15 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return links
 
 
+@pytest.fixture(autouse=True)
+def _no_thread_breaks_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Errors in threads would be printed between what the user is told."""
+    errors: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: errors.append(args.exc_value))
+    yield
+    assert errors == []
+
+
 def sign_in(accounts: Accounts, user: User, **options: Any) -> SignIn:
     given: dict[str, Any] = {"port": 0, "open_browser": False, "timeout_seconds": 5}
     return login(
@@ -174,7 +183,7 @@ def free_port() -> int:
 def test_a_user_who_follows_the_link_is_signed_in(accounts: Accounts) -> None:
     user = User(follow)
     signed_in = sign_in(accounts, user)
-    assert signed_in == SignIn("hush-refresh", date(2026, 11, 22), "app-id")
+    assert signed_in == SignIn("hush-refresh", date(2026, 2, 28), "app-id")
 
 
 def test_the_link_asks_for_the_playlists_and_for_nothing_else(accounts: Accounts) -> None:
@@ -213,7 +222,16 @@ def test_every_link_has_a_state_of_its_own(accounts: Accounts) -> None:
 def test_the_accounts_address_may_end_in_a_slash(accounts: Accounts) -> None:
     url = f"{accounts.server.accounts_url}/"
     user = User(follow)
-    login("app-id", "s", url, requests.Session(), port=0, open_browser=False, tell=user.tell)
+    login(
+        "app-id",
+        "hush-secret",
+        url,
+        requests.Session(),
+        port=0,
+        open_browser=False,
+        tell=user.tell,
+        timeout_seconds=5,
+    )
     assert urlsplit(user.link).path == "/authorize"
 
 
@@ -246,11 +264,8 @@ def test_where_no_browser_can_be_had_the_link_is_enough(
         follow(link)
 
     monkeypatch.setattr("webbrowser.open", fail)
-    monkeypatch.setattr(threading, "excepthook", lambda args: errors.append(args.exc_value))
-    errors: list[object] = []
     user = User(wait_and_follow)
     assert sign_in(accounts, user, open_browser=True).refresh_token == "hush-refresh"
-    assert errors == []
 
 
 def test_a_browser_that_runs_in_the_terminal_holds_nothing_up(
@@ -360,7 +375,8 @@ def test_silent_slow_and_broken_connections_hold_nobody_up(
 def test_a_connection_that_stays_silent_is_given_up(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spotify_pipeline.ingest.login._Connection.timeout", 0.1)
+    assert 0 < (_Connection.timeout or 0) <= 30
+    monkeypatch.setattr(_Connection, "timeout", 0.1)
     ends: list[bytes] = []
 
     def wait_and_follow(link: str) -> None:
@@ -378,8 +394,17 @@ def test_a_connection_that_stays_silent_is_given_up(
 
 @pytest.mark.parametrize(
     "form",
-    ["{0}", "  {0}\n", "'{0}'", "{0}#_=_", "?{1}", "{1}", "{1}\r\n"],
-    ids=["whole", "with blanks", "quoted", "with fragment", "query", "bare", "bare with end"],
+    ["{0}", "  {0}\n", "'{0}'", " '{0}' ", "{0}#_=_", "?{1}", "{1}", "{1}\r\n"],
+    ids=[
+        "whole",
+        "with blanks",
+        "quoted",
+        "quoted with blanks",
+        "with fragment",
+        "query",
+        "bare",
+        "bare with end",
+    ],
 )
 def test_the_address_that_the_browser_ends_on_may_be_pasted(accounts: Accounts, form: str) -> None:
     def read_line() -> str:
@@ -398,7 +423,7 @@ def test_the_address_that_the_browser_ends_on_may_be_pasted(accounts: Accounts, 
     [
         "",
         "yes",
-        "http://[",
+        "http://[?",
         "\x00",
         "{link}",
         "{redirect_uri}",
@@ -448,7 +473,7 @@ def test_somebody_who_never_types_holds_neither_the_browser_nor_the_process_up(
     assert sign_in(accounts, user, read_line=lines.get).refresh_token == "hush-refresh"
     user.rest()
     left = set(threading.enumerate()) - before
-    assert [thread.name for thread in left] == ["_read_pasted"]
+    assert "_read_pasted" in {thread.name for thread in left}
     assert all(thread.daemon for thread in left)
     lines.put(f"code=x&state={state(user.link)}")  # ends it
 
@@ -609,6 +634,7 @@ def test_a_refused_code_is_told_with_the_way_on(
             port=0,
             open_browser=False,
             tell=user.tell,
+            timeout_seconds=5,
         )
     assert type(caught.value) is kind
     assert said in str(caught.value)
@@ -640,6 +666,13 @@ def test_an_answer_without_tokens_is_asked_for_again_later(
     assert f"Spotify said {status} and gave no token" in str(error)
 
 
+def test_tokens_in_a_refusal_are_none(accounts: Accounts) -> None:
+    accounts.tokens = JSONResponse(TOKENS, 500)
+    error = refused(accounts, User(follow))
+    assert isinstance(error, RetryLater)
+    assert "Spotify said 500" in str(error)
+
+
 def test_a_network_that_goes_away_is_told_as_such(accounts: Accounts) -> None:
     """The user agreed, but the exchange finds nobody."""
 
@@ -657,6 +690,7 @@ def test_a_network_that_goes_away_is_told_as_such(accounts: Accounts) -> None:
             open_browser=False,
             read_line=paste,
             tell=user.tell,
+            timeout_seconds=5,
         )
     assert "hush" not in str(caught.value)
 

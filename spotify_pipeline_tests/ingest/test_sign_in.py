@@ -21,7 +21,7 @@ SIGN_IN = SignIn("hush-token", date(2026, 11, 22), "app-id")
 
 @pytest.fixture
 def file(tmp_path: Path) -> SignInFile:
-    return SignInFile(tmp_path / "home" / "sign_in.json")
+    return SignInFile(tmp_path / "new" / "home" / "sign_in.json")
 
 
 @pytest.fixture
@@ -225,7 +225,8 @@ def test_a_folder_in_its_place_is_told_and_nothing_is_left_beside_it(file: SignI
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_the_right_to_write_is_told(file: SignInFile) -> None:
-    file.path.parent.mkdir(mode=0o500)
+    file.path.parent.mkdir(parents=True)
+    file.path.parent.chmod(0o500)
     with pytest.raises(FixConfiguration, match="Make that place writable"):
         file.write(SIGN_IN)
 

@@ -15,7 +15,8 @@ import pytest
 from spotify_pipeline.definitions import build_defs
 from spotify_pipeline.deployment import read_deployment, read_environment
 from spotify_pipeline.errors import PipelineError
-from spotify_pipeline.ingest.client import Reply
+from spotify_pipeline.ingest.reader import Reply
+from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.lake.store import FolderStore
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.orchestration.assets.lake import BatchOptions
@@ -30,10 +31,14 @@ class FakeSpotify:
 
     def __init__(self, playlists: Mapping[str, list[str] | PipelineError]) -> None:
         self.playlists = dict(playlists)
+        self.user: SignIn | None = None
         self.asked: list[str] = []
 
     def playlist_ids(self) -> list[str]:
         return list(self.playlists)
+
+    def sign_in(self) -> SignIn | None:
+        return self.user
 
     @contextmanager
     def reader(self, clock: Any) -> Iterator["FakeSpotify"]:
@@ -47,7 +52,7 @@ class FakeSpotify:
         first_page = page([entry(track(song)) for song in songs])
         return Reply({"path": f"/v1/playlists/{playlist_id}"}, playlist(first_page))
 
-    def next_page(self, page: Mapping[str, Any]) -> Reply:
+    def page(self, playlist_id: str, listing: str, offset: int) -> Reply:
         raise AssertionError("these playlists have one page")
 
     def snapshot_id(self, playlist_id: str) -> str | None:

@@ -119,7 +119,8 @@ def spotify(running_spotify: Spotify) -> Iterator[Spotify]:
 @pytest.fixture(autouse=True)
 def _nothing_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    records = caplog.get_records("call")
+    assert [each.getMessage() for each in records if each.levelno >= logging.ERROR] == []
 
 
 def items(playlist_id: str, offset: int = 0, limit: int = 5) -> str:

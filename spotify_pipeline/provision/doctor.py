@@ -1,0 +1,156 @@
+"""`spotify-pipeline doctor`: says what is configured and tries each thing; it changes nothing.
+
+The trying is done by the pieces that do the work; here they are asked one after the other, and one
+that fails stops none of the others.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from spotify_pipeline.clock import Clock, today
+from spotify_pipeline.deployment import VARIABLES, Deployment, Environment
+from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
+from spotify_pipeline.ingest import payloads
+from spotify_pipeline.ingest.patience import Patience
+from spotify_pipeline.ingest.reader import PlaylistReader
+from spotify_pipeline.ingest.sign_in import SignIn, consent
+from spotify_pipeline.lake import attempts, stamp
+from spotify_pipeline.lake.store import FolderStore
+
+_WAIT_SECONDS = 30
+"""How long the doctor waits where Spotify asks for it, in all."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one thing is: what was found, and what to do unless it is ok."""
+
+    subject: str
+    state: Literal["ok", "warn", "FAIL"]
+    text: str
+
+
+class Spotify(Protocol):
+    """Where playlists are read from, as the deployment has it."""
+
+    def playlist_ids(self) -> list[str]: ...
+
+    def sign_in(self) -> SignIn | None: ...
+
+    def reader(self, clock: Clock) -> AbstractContextManager[PlaylistReader]: ...
+
+
+def settings(environment: Environment) -> list[tuple[str, str, str]]:
+    """Name, value and origin of each variable that has a value; secrets are not readable."""
+    return [
+        (
+            variable.name,
+            _masked(environment[variable.name])
+            if variable.is_secret
+            else environment[variable.name],
+            environment.origins[variable.name],
+        )
+        for variable in VARIABLES
+        if environment[variable.name]
+    ]
+
+
+def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[Verdict]:
+    """Tries each thing that a run needs."""
+    yield _verdict("home", lambda: _home(deployment.home))
+    if deployment.lake == "folder":
+        yield _verdict("lake", lambda: _lake(deployment))
+    yield _verdict("playlists", lambda: f"{len(spotify.playlist_ids())} configured")
+    yield _consent(spotify, clock)
+    if deployment.lake == "folder":
+        wait = _verdict("limits", lambda: _no_wait(deployment, clock))
+        yield wait
+        if wait.state != "ok":
+            return
+    yield from _reading(spotify, clock)
+
+
+def _verdict(subject: str, try_it: Callable[[], str]) -> Verdict:
+    try:
+        return Verdict(subject, "ok", try_it())
+    except PipelineError as error:
+        return Verdict(subject, "FAIL", str(error))
+
+
+def _home(home: Path) -> str:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return f"{home.absolute()} is writable"
+    except OSError as error:
+        raise FixConfiguration(
+            f"Can't write to {home.absolute()}: {error.strerror}. Make it writable, or set "
+            f"SPOTIFY_PIPELINE_HOME."
+        ) from error
+
+
+def _lake(deployment: Deployment) -> str:
+    store = FolderStore(deployment.lake_folder)
+    stamp.check(store, deployment.source)
+    days = attempts.days(store)
+    if not days:
+        return f"{deployment.lake_folder} is empty; the first run begins it"
+    return f"{deployment.lake_folder} holds {deployment.source} captures since {days[0]}"
+
+
+def _no_wait(deployment: Deployment, clock: Clock) -> str:
+    wait_until = attempts.wait_until(FolderStore(deployment.lake_folder), clock())
+    if wait_until:
+        raise RetryLater(
+            f"Spotify asked for no calls until {wait_until:%Y-%m-%d %H:%M} UTC, so none was made "
+            f"here. The first run after that tries again."
+        )
+    return "Spotify has not asked to wait"
+
+
+def _consent(spotify: Spotify, clock: Clock) -> Verdict:
+    try:
+        found = consent(spotify.sign_in(), today(clock))
+    except PipelineError as error:
+        return Verdict("consent", "FAIL", str(error))
+    if found.is_over:
+        return Verdict("consent", "FAIL", found.text)
+    is_worth_a_look = found.ends_soon or not found.is_known
+    return Verdict("consent", "warn" if is_worth_a_look else "ok", found.text)
+
+
+def _reading(spotify: Spotify, clock: Clock) -> Iterator[Verdict]:
+    """Signing in as the app or its user, and each playlist by its first page."""
+    try:
+        with spotify.reader(clock) as reader:
+            patience = Patience(_WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
+            sign_in = _verdict("token", lambda: _token(reader, patience))
+            yield sign_in
+            if sign_in.state == "ok":
+                for playlist_id in spotify.playlist_ids():
+                    yield _verdict(playlist_id, lambda: _playlist(reader, patience, playlist_id))  # noqa: B023
+    except PipelineError as error:
+        yield Verdict("token", "FAIL", str(error))
+
+
+def _token(reader: PlaylistReader, patience: Patience) -> str:
+    patience.for_playlist().call(reader.sign_in)
+    return "Spotify gives one"
+
+
+def _playlist(reader: PlaylistReader, patience: Patience, playlist_id: str) -> str:
+    call = patience.for_playlist().call
+    reply = call(lambda: reader.playlist(playlist_id))
+    page = payloads.first_page(reply.body)
+    if page is None:
+        page = payloads.parse_page(call(lambda: reader.page(playlist_id, "items", 0)).body)
+    return f"{reply.body.get('name')!r}, {page.total:,} entries"
+
+
+def _masked(secret: str) -> str:
+    """So much of a secret that its owner can tell it from another."""
+    return f"…{secret[-4:]}" if len(secret) >= 16 else "(set)"
