@@ -204,7 +204,7 @@ def _login(arguments: argparse.Namespace) -> int:
         read_line=input if sys.stdin.isatty() else None,
     )
     SignInFile(deployment.sign_in_file).write(user)
-    print(f"Signed in; stored in {deployment.sign_in_file}. {consent(user, today(machine_clock))}")
+    print(f"Signed in; stored in {deployment.sign_in_file}: {consent(user, today(machine_clock))}.")
     if environment["SPOTIFY_REFRESH_TOKEN"]:
         print(
             f"SPOTIFY_REFRESH_TOKEN is set ({environment.origins['SPOTIFY_REFRESH_TOKEN']}) and "
@@ -219,10 +219,8 @@ def _doctor(_: argparse.Namespace) -> int:
 
     deployment = read_deployment()
     print(f"Deployment {deployment.name}\n")
-    settings = doctor.settings(deployment.environment)
-    width = max(len(value) for _, value, _ in settings)
-    for name, value, origin in settings:
-        print(f"  {name:<29} {value:<{min(width, 50)}}  {origin}")
+    for name, value, origin in doctor.settings(deployment.environment):
+        print(f"  {name:<29}  {origin:<11}  {value}")
     print()
     is_well = True
     spotify = build_resources(deployment, machine_clock)["spotify"]

@@ -147,9 +147,10 @@ class _TokenCache(MemoryCacheHandler):  # type: ignore[misc]
 
     def save_token_to_cache(self, token_info: dict[str, Any]) -> None:
         known, new = self.token_info["refresh_token"], token_info.get("refresh_token")
-        is_token = bool(new) and isinstance(new, str)
-        super().save_token_to_cache(token_info | {"refresh_token": new if is_token else known})
-        if is_token and new != known:
+        if not new or not isinstance(new, str):
+            new = known
+        super().save_token_to_cache(token_info | {"refresh_token": new})
+        if new != known:
             self._on_new(new, known)
 
 

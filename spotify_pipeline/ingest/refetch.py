@@ -12,6 +12,7 @@ from spotify_pipeline.ingest import payloads
 from spotify_pipeline.ingest.capture import Repeat
 from spotify_pipeline.ingest.payloads import Page
 from spotify_pipeline.ingest.reader import Reply
+from spotify_pipeline.ingest.refusals import Unavailable
 from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.raw import Answer
 from spotify_pipeline.lake.store import ObjectStore
@@ -34,11 +35,11 @@ class EarlierCaptures:
                 return None
             try:
                 playlist, *pages = raw.decode(self._store.get(keys.raw(last, playlist_id)))
-            except ValueError:  # damaged: its own day tells of that, this one is fetched anew
-                return None
-            version = reply.body.get("snapshot_id")
-            is_same = version is not None and version == playlist.body.get("snapshot_id")
-            if not is_same or not _fits(playlist, page, pages):
+                version = reply.body.get("snapshot_id")
+                is_same = version is not None and version == playlist.body.get("snapshot_id")
+                if not is_same or not _fits(playlist, page, pages):
+                    return None
+            except (ValueError, Unavailable):  # damaged: its own day tells of that
                 return None
             fetched = min(answer.fetched_at for answer in pages).date()
             return pages if fetched >= self._days[-1] else None

@@ -72,18 +72,16 @@ def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
 def decode(document: bytes) -> list[Answer]:
     """The answers of a raw document, as `encode` was given them; ValueError if it is damaged."""
     try:
-        lines = [json.loads(line) for line in gzip.decompress(document).splitlines()]
-        return [
-            Answer(
-                line["kind"],
-                datetime.fromisoformat(line["fetched_at"]),
-                line["request"],
-                line[line["kind"]],
-            )
-            for line in lines
-        ]
+        return [_answer(json.loads(line)) for line in gzip.decompress(document).splitlines()]
     except (EOFError, gzip.BadGzipFile, zlib.error, KeyError, TypeError) as error:
         raise ValueError(f"no raw document: {error}") from error
+
+
+def _answer(line: Any) -> Answer:
+    fetched_at, body = datetime.fromisoformat(line["fetched_at"]), line[line["kind"]]
+    if fetched_at.tzinfo is None or not isinstance(body, dict):
+        raise ValueError("no raw document: a line is no answer")
+    return Answer(line["kind"], fetched_at, line["request"], body)
 
 
 def documents(store: ObjectStore, day: date) -> list[RawDocument]:

@@ -66,8 +66,14 @@ class SpotifyApi(SpotifyResource):
             env["SPOTIFY_CLIENT_SECRET"],
             user.refresh_token if user else "",
         )
-        keep = SignInFile(Path(self.sign_in_file)).keep
-        yield SpotifyClient(credentials, self.api_url, self.accounts_url, keep)
+        yield SpotifyClient(credentials, self.api_url, self.accounts_url, self._keep)
+
+    def _keep(self, refresh_token: str, instead_of: str) -> None:
+        try:
+            SignInFile(Path(self.sign_in_file)).keep(refresh_token, instead_of)
+        except FixConfiguration as error:
+            # The token at hand is good for today; the next run may have to tell.
+            dg.get_dagster_logger().warning(str(error))
 
     def sign_in(self) -> SignIn | None:
         env = read_environment()

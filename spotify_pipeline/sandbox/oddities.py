@@ -98,6 +98,14 @@ def _relinked(entry: Json) -> None:
     }
 
 
+def _episode_as_track(entry: Json) -> None:
+    """The older way to write an episode: in a track's form, with an album and artists."""
+    episode = entry["content"]
+    episode.update(type="episode", track=False, episode=True)
+    episode["uri"] = episode["uri"].replace(":track:", ":episode:")
+    episode["album"].update(release_date=None, release_date_precision=None)
+
+
 def _of_entry(**values: object) -> Oddity:
     return lambda entry: entry.update(values)
 
@@ -139,6 +147,10 @@ ODDITIES: dict[str, Oddity] = {
     "lasts_no_time": _of_song(duration_ms=0),
     "side_b": _of_song(disc_number=2, track_number=11),
     "album_without_name": _of_album(name=""),
+    "episode_as_track": _episode_as_track,
+    "without_name": _of_song(name=""),
+    "without_album": _of_song(album=None),
+    "without_artists": _of_song(artists=[]),
 }
 """Every oddity by its name. "episode" is made one by `payloads`, "several artists" by the library:
 every third song of the odd corner has two guests."""

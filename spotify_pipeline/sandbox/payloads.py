@@ -26,7 +26,7 @@ def full_playlist(seed: int, plan: PlaylistPlan, snapshot_id: str, day: date) ->
         "description": plan.description,
         **_reference("playlist", plan.playlist_id),
         "followers": {"href": None, "total": followers},
-        "images": _images(cover) if plan.has_cover else None,
+        "images": _cover(cover) if plan.has_cover else None,
         "name": plan.name,
         "owner": {**_reference("user", plan.owner_id), "display_name": plan.owner_name},
         "primary_color": None,
@@ -133,6 +133,11 @@ def _reference(kind: str, identity: str) -> Json:
         "type": kind,
         "uri": f"spotify:{kind}:{identity}",
     }
+
+
+def _cover(key: str) -> list[Json]:
+    """One that its owner has uploaded: nobody measured it."""
+    return [{"height": None, "url": f"https://i.scdn.co/image/{key}", "width": None}]
 
 
 def _images(key: str) -> list[Json]:

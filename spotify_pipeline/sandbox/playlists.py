@@ -100,7 +100,7 @@ def default_plans(seed: int) -> tuple[PlaylistPlan, ...]:
         PlaylistPlan(
             odd,
             "Box of Odd Things",
-            45,
+            50,
             stay=9,
             drift=0.08,
             owner_name=None,

@@ -12,8 +12,10 @@ Json = dict[str, Any]
 Shape = Literal["items", "tracks", "both"]
 """Which regime the sandbox plays."""
 
+_OF_TRACK = {"available_markets", "linked_from", "popularity"}
 _REMOVED = {
-    "track": {"available_markets", "linked_from", "popularity"},
+    "track": _OF_TRACK,
+    "episode": _OF_TRACK,  # some episodes come in a track's form
     "album": {"available_markets"},
     "show": {"available_markets", "publisher"},
     "playlist": {"followers"},

@@ -20,6 +20,7 @@ from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.lake.store import FolderStore
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.orchestration.assets.lake import BatchOptions
+from spotify_pipeline.orchestration.assets.raw import CaptureOptions
 from spotify_pipeline.orchestration.local_run import RunOutcome, run_day
 from spotify_pipeline_tests.synthetic import entry, page, playlist, track
 
@@ -32,6 +33,7 @@ class FakeSpotify:
     def __init__(self, playlists: Mapping[str, list[str] | PipelineError]) -> None:
         self.playlists = dict(playlists)
         self.user: SignIn | None = None
+        self.is_closed: PipelineError | None = None
         self.asked: list[str] = []
 
     def playlist_ids(self) -> list[str]:
@@ -42,6 +44,8 @@ class FakeSpotify:
 
     @contextmanager
     def reader(self, clock: Any) -> Iterator["FakeSpotify"]:
+        if self.is_closed:
+            raise self.is_closed
         yield self
 
     def playlist(self, playlist_id: str) -> Reply:
@@ -80,9 +84,12 @@ class World:
     def definitions(self) -> dg.Definitions:
         return build_defs(self.deployment, self.clock, {"spotify": self.spotify})
 
-    def run(self, day: date | None = None, **options: bool) -> RunOutcome:
+    def run(
+        self, day: date | None = None, capture: CaptureOptions | None = None, **options: bool
+    ) -> RunOutcome:
         """The daily job for `day` (today if not said)."""
-        return run_day(self.definitions, self.instance, day or self.day, BatchOptions(**options))
+        day = day or self.day
+        return run_day(self.definitions, self.instance, day, BatchOptions(**options), capture)
 
     def materialize(self, selection: str, day: date | None = None) -> dg.ExecuteInProcessResult:
         """Some assets with their checks, as from the UI."""

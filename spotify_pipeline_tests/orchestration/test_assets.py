@@ -9,8 +9,10 @@ import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.errors import RetryLater, SkipThis
-from spotify_pipeline.lake import batch
+from spotify_pipeline.lake import attempts, batch
+from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
+from spotify_pipeline.orchestration.assets.raw import CaptureOptions
 from spotify_pipeline_tests.orchestration.conftest import DAY, World, failure_text
 
 
@@ -78,6 +80,36 @@ def test_one_bad_playlist_stops_nobody_else(world: World) -> None:
     manifest = batch.current(world.store, DAY)
     assert manifest is not None
     assert [failure.playlist_id for failure in manifest.failed] == ["gone"]
+
+
+def test_each_playlist_has_its_line_in_the_metadata(world: World) -> None:
+    world.spotify.playlists["gone"] = SkipThis("Spotify said 404: deleted.")
+    told = metadata(world.materialize("raw_playlist_json"), "raw_playlist_json")
+    assert isinstance(told["playlists"], dg.TableMetadataValue)
+    assert [
+        {key: record.data[key] for key in ("playlist", "outcome", "entries", "note")}
+        for record in told["playlists"].records
+    ] == [
+        {"playlist": "chart", "outcome": "captured", "entries": 2, "note": ""},
+        {"playlist": "radio", "outcome": "captured", "entries": 2, "note": ""},
+        {
+            "playlist": "gone",
+            "outcome": "failed",
+            "entries": 0,
+            "note": "Spotify said 404: deleted.",
+        },
+    ]
+    assert (told["captured"], told["failed"], told["entries_captured"]) == (2, 1, 4)
+
+
+def test_an_earlier_wish_to_wait_is_respected_unless_told_otherwise(world: World) -> None:
+    until = world.clock() + timedelta(hours=5)
+    attempts.record(world.store, DAY, world.clock(), Attempt(("chart", "radio"), (), until))
+    outcome = world.run()
+    assert world.spotify.asked == []
+    assert "until 2026-11-10 11:00 UTC" in "".join(outcome.failed_steps)
+    assert "--ignore-wait" in "".join(outcome.failed_steps)
+    assert world.run(capture=CaptureOptions(ignore_wait=True)).is_well
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """Checks: red with evidence when something is wrong, and not to be fooled by other runs."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from spotify_pipeline.errors import RetryLater
+from spotify_pipeline.errors import FixConfiguration, RetryLater
+from spotify_pipeline.ingest.sign_in import SignIn
+from spotify_pipeline.lake import attempts
 from spotify_pipeline_tests.orchestration.conftest import DAY, World
 
 FAILED = RetryLater("Spotify said 503.")
@@ -113,6 +115,60 @@ def test_every_failing_playlist_is_named(world: World) -> None:
     world.spotify.playlists |= dict.fromkeys(names, FAILED)
     [text] = [text for text in world.run().red_checks if "check captured" in text]
     assert f"2026-11-10 {', '.join(names)}: Spotify said 503." in text
+
+
+def test_a_total_outage_turns_the_check_red_though_its_step_is_left_out(world: World) -> None:
+    world.spotify.playlists = dict.fromkeys(world.spotify.playlists, FAILED)
+    outcome = world.run()
+    assert outcome.failed_steps
+    assert not world.verdict("raw_playlist_json", "captured")
+
+
+def test_what_keeps_spotify_from_being_asked_at_all_is_kept_as_the_reason(
+    after_a_day: World,
+) -> None:
+    """Without an attempt of its own, the day would be judged by the last one that was."""
+    world = after_a_day
+    world.day = DAY + timedelta(days=1)
+    world.spotify.is_closed = FixConfiguration("SPOTIFY_CLIENT_ID is not set.")
+    world.run()
+    assert not world.verdict("raw_playlist_json", "captured")
+    attempt = attempts.latest(world.store, world.day)
+    assert attempt is not None
+    assert {failure.reason for failure in attempt.failures} == {"SPOTIFY_CLIENT_ID is not set."}
+
+
+@pytest.mark.parametrize(
+    ("consented_on", "verdict", "said"),
+    [
+        (None, "green", "no user is signed in"),
+        (date(2026, 11, 10), "green", "holds until 2027-05-10"),
+        (date(2026, 6, 10), "yellow", "ends on 2026-12-10, in 30 days"),
+        (date(2026, 6, 11), "green", "holds until 2026-12-11"),
+        (date(2026, 5, 11), "yellow", "ends on 2026-11-11, in 1 days"),
+        (date(2026, 5, 10), "red", "ended on 2026-11-10. Sign in again: spotify-pipeline login"),
+    ],
+)
+def test_the_consent_warns_thirty_days_ahead_and_fails_when_it_is_over(
+    world: World, consented_on: date | None, verdict: str, said: str
+) -> None:
+    world.spotify.user = SignIn("token", consented_on) if consented_on else None
+    result = world.materialize("raw_playlist_json")
+    [evaluation] = [
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == "signed_in"
+    ]
+    severity = {"ERROR": "red", "WARN": "yellow"}[evaluation.severity.value]
+    assert ("green" if evaluation.passed else severity) == verdict
+    assert said in str(evaluation.metadata["found"].value)
+
+
+def test_a_sign_in_of_unknown_age_says_how_to_make_it_known(world: World) -> None:
+    world.spotify.user = SignIn("token", None)
+    result = world.materialize("raw_playlist_json")
+    texts = [str(e.description) for e in result.get_asset_check_evaluations()]
+    assert any("SPOTIFY_CONSENT_DATE" in text for text in texts)
 
 
 def test_a_whole_day_stays_whole_until_the_next_one_is_tried(after_a_day: World) -> None:

@@ -10,6 +10,8 @@ import dagster as dg
 import pytest
 
 from spotify_pipeline.errors import RetryLater
+from spotify_pipeline.lake import attempts
+from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline_tests.orchestration.conftest import DAY, World
 
 
@@ -105,6 +107,68 @@ def test_a_playlist_that_is_added_while_the_ui_runs_is_asked_for(after_a_day: Wo
     assert tick(after_a_day, 7) is None
     after_a_day.spotify.playlists["new"] = ["song7"]
     assert tick(after_a_day, 8)
+
+
+OUTAGE = RetryLater("Spotify could not be reached.")
+
+
+def rescue(world: World, hours: range) -> list[int]:
+    """Lives through these hours; at which of them the schedule asked for a run."""
+    ran = []
+    for hour in hours:
+        world.minutes = hour * 60
+        if tick(world, hour):
+            ran.append(hour)
+            world.run()
+    return ran
+
+
+@pytest.mark.slow
+def test_an_outage_of_three_hours_costs_nothing(world: World) -> None:
+    playlists = dict(world.spotify.playlists)
+    world.spotify.playlists = dict.fromkeys(playlists, OUTAGE)
+    assert rescue(world, range(6, 9)) == [6, 7, 8]
+    assert not world.verdict("raw_playlist_json", "captured")
+    world.spotify.playlists = playlists
+    assert rescue(world, range(9, 11)) == [9]
+    assert world.verdict("raw_playlist_json", "captured")
+    assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST") == [(2,)]
+    assert world.query("FROM OPS.MISSED") == []
+
+
+@pytest.mark.slow
+def test_an_outage_to_midnight_is_named_as_missed(world: World) -> None:
+    playlists = dict(world.spotify.playlists)
+    world.spotify.playlists = dict.fromkeys(playlists, OUTAGE)
+    assert rescue(world, range(22, 24)) == [22, 23]
+    world.day, world.minutes = DAY + timedelta(days=1), 6 * 60
+    world.spotify.playlists = playlists
+    outcome = world.run()
+    assert "2026-11-10 chart, radio: Spotify could not be reached." in "".join(outcome.warnings)
+    assert world.query("SELECT snapshot_date, playlist_id, reason FROM OPS.MISSED ORDER BY 2") == [
+        (DAY, "chart", "Spotify could not be reached."),
+        (DAY, "radio", "Spotify could not be reached."),
+    ]
+
+
+def test_spotifys_wish_to_wait_is_respected_and_told(world: World) -> None:
+    asked = world.clock() + timedelta(hours=2, minutes=30)
+    failures = tuple(Failure(name, "Spotify said 429.") for name in world.spotify.playlists)
+    attempt = Attempt(tuple(world.spotify.playlists), failures, asked)
+    attempts.record(world.store, DAY, world.clock(), attempt)
+    for hour in (6, 7, 8):
+        world.minutes = hour * 60
+        assert tick(world, hour) is None
+    world.minutes = 9 * 60
+    assert tick(world, 9)
+
+
+def test_what_was_captured_goes_on_while_spotify_asks_to_wait(world: World) -> None:
+    world.materialize("raw_playlist_json")
+    world.spotify.playlists["late"] = OUTAGE
+    attempt = Attempt(("chart", "radio", "late"), (), world.clock() + timedelta(hours=9))
+    attempts.record(world.store, DAY, world.clock(), attempt)
+    assert tick(world, 7)
 
 
 def hold(database: Path) -> subprocess.Popen[str]:
