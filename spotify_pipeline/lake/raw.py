@@ -66,7 +66,7 @@ def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
         )
         for answer in answers
     )
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), 6, mtime=0)
 
 
 def decode(document: bytes) -> list[Answer]:

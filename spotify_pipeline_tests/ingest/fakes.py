@@ -50,7 +50,7 @@ class Reading:
     def __init__(
         self,
         *answers: Answer,
-        version: str | None | PipelineError = "version1",
+        version: str | PipelineError | None = "version1",
         closed: Mapping[Listing, PipelineError] | None = None,
     ) -> None:
         self.answers, self.version, self.closed = answers, version, closed or {}

@@ -268,16 +268,11 @@ def test_a_403_of_tracks_is_told_as_a_closed_endpoint(spotify: Spotify) -> None:
         spotify.client().page(ID, "items", 0)
 
 
-@pytest.mark.parametrize(
-    "body",
-    ['{"error": "text"}', '{"error": null}', '"text"', "[]", "null", "", "<html>", "{}"],
-)
-@pytest.mark.parametrize("status", [401, 403, 404, 418, 429, 500])
-def test_a_refusal_in_any_form_is_told_by_its_status(
-    spotify: Spotify, status: int, body: str
-) -> None:
-    error = refused(spotify, Response(body, status, media_type="application/json"))
-    assert f"Spotify said {status}" in str(error)
+@pytest.mark.parametrize("body", ['{"error": "text"}', '{"error": null}', "[]", "", "<html>"])
+def test_a_refusal_in_any_form_is_told_by_its_status(spotify: Spotify, body: str) -> None:
+    for status in (401, 403, 404, 418, 429, 500):
+        error = refused(spotify, Response(body, status, media_type="application/json"))
+        assert f"Spotify said {status}" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -300,10 +295,11 @@ def test_an_answer_that_is_no_object_may_be_one_later(spotify: Spotify, answer: 
     error = refused(spotify, answer)
     assert isinstance(error, Unavailable)
     assert "no JSON object" in str(error)
-    for call in (lambda: client.page(ID, "items", 0), lambda: client.snapshot_id(ID)):
-        client = spotify.client()
-        with pytest.raises(Unavailable, match="no JSON object"):
-            call()
+    client = spotify.client()
+    with pytest.raises(Unavailable, match="no JSON object"):
+        client.page(ID, "items", 0)
+    with pytest.raises(Unavailable, match="no JSON object"):
+        client.snapshot_id(ID)
 
 
 # Nobody there, or nobody who speaks to the end
@@ -318,8 +314,13 @@ def spoken(*answers: bytes | None) -> Iterator[str]:
         def speak() -> None:
             for answer in answers:
                 connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65_536)
+                with connection, connection.makefile("rb") as asked:
+                    length = 0
+                    while (line := asked.readline().lower()) not in (b"\r\n", b""):
+                        length = (
+                            int(line.partition(b":")[2]) if b"content-length" in line else length
+                        )
+                    asked.read(length)
                     if answer is None:
                         over.wait(timeout=5)
                     else:
@@ -368,8 +369,10 @@ def test_a_sign_in_that_breaks_off_is_trouble_that_may_pass(
     credentials: Credentials, answer: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "TIMEOUT_SECONDS", 0.2)
+    began = time.monotonic()
     with spoken(answer) as url, pytest.raises(Unavailable, match="could not be reached"):
         SpotifyClient(credentials, f"{url}/v1/", url).sign_in()
+    assert time.monotonic() - began < 2
 
 
 def test_nobody_there_is_told_as_such() -> None:
@@ -525,8 +528,8 @@ def test_an_ended_sign_in_asks_for_a_new_one(spotify: Spotify) -> None:
 
 
 @pytest.mark.parametrize("credentials", [APP, USER], ids=["app", "user"])
-@pytest.mark.parametrize("status", [200, 400, 403, 503])
-@pytest.mark.parametrize("body", ["<html>", "", "[]", '"text"', "{}", '{"error": {"status": 503}}'])
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("body", ["<html>", "", '{"error": {"status": 503}}'])
 def test_a_sign_in_that_answers_something_else_is_tried_later(
     spotify: Spotify, credentials: Credentials, status: int, body: str
 ) -> None:

@@ -84,9 +84,9 @@ def test_a_wait_that_spotify_asks_for_is_waited_and_told(time: FakeTime) -> None
         (1, "1 s"),
         (119, "119 s"),
         (120, "2 min"),
-        (3599, "1 h 0 min"),
+        (3599, "1 h"),
         (12_000, "3 h 20 min"),
-        (86_400, "24 h 0 min"),
+        (86_400, "24 h"),
     ],
 )
 def test_spans_are_told_as_people_say_them(time: FakeTime, seconds: int, told: str) -> None:
@@ -252,9 +252,10 @@ def test_threads_that_are_refused_together_wait_together() -> None:
     patience = time.patience(playlist_seconds=8, run_seconds=8)
     with ThreadPoolExecutor(4) as threads:
         calls = [Call(refuse, "here") for _ in range(4)]
-        assert list(threads.map(lambda call: patience.for_playlist().call(call), calls)) == [
-            "here"
-        ] * 4
+        assert (
+            list(threads.map(lambda call: patience.for_playlist().call(call), calls))
+            == ["here"] * 4
+        )
     assert time.naps == [8]
 
 
@@ -297,7 +298,7 @@ def test_a_used_up_quota_ends_the_run_s_calls_at_once(time: FakeTime) -> None:
     assert refused(patience) == said
     assert (call.count, time.naps) == (1, [])
     assert said == (
-        "Spotify said 429: the quota is used up; it asks to wait 24 h 0 min, until 2026-11-23 "
+        "Spotify said 429: the quota is used up; it asks to wait 24 h, until 2026-11-23 "
         "12:00 UTC. No more calls were made. The first run after that tries again."
     )
     time.go_on(100_000)
@@ -305,9 +306,7 @@ def test_a_used_up_quota_ends_the_run_s_calls_at_once(time: FakeTime) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 0])
-def test_a_used_up_quota_without_an_end_ends_them_too(
-    time: FakeTime, seconds: int | None
-) -> None:
+def test_a_used_up_quota_without_an_end_ends_them_too(time: FakeTime, seconds: int | None) -> None:
     patience = time.patience()
     call = Call(quota(seconds))
     said = refused(patience, call)

@@ -38,7 +38,11 @@ def test_a_playlist_without_page_has_none_and_items_may_list_it(body: Json) -> N
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [("items", ["items", "tracks"]), ("tracks", ["tracks", "items"]), ("both", ["items", "tracks"])],
+    [
+        ("items", ["items", "tracks"]),
+        ("tracks", ["tracks", "items"]),
+        ("both", ["items", "tracks"]),
+    ],
 )
 def test_the_likelier_endpoint_is_the_one_of_the_page_s_name(
     shape: Any, expected: list[str]
@@ -46,7 +50,9 @@ def test_the_likelier_endpoint_is_the_one_of_the_page_s_name(
     assert listings(playlist(PAGE, shape)) == expected
 
 
-@pytest.mark.parametrize("body", [None, "text", [], 7, {}, {"items": []}, {"items": [], "total": 1}])
+@pytest.mark.parametrize(
+    "body", [None, "text", [], 7, {}, {"items": []}, {"items": [], "total": 1}]
+)
 def test_what_is_no_page_is_trouble_that_may_pass(body: Any) -> None:
     with pytest.raises(Unavailable, match="no page of entries"):
         parse_page(body)

@@ -57,7 +57,7 @@ def test_what_is_no_refusal_passes(status: int) -> None:
 @pytest.mark.parametrize(
     ("response", "kind", "told"),
     [
-        (said(401, "Valid user authentication required"), UserNeeded, "Sign in: spotify-pipeline login"),
+        (said(401, "Valid user authentication required"), UserNeeded, "who has signed in"),
         (said(401, "The access token expired"), TokenRefused, "'The access token expired'"),
         (said(401, "Invalid access token"), TokenRefused, "spotify-pipeline login"),
         (said(403, PREMIUM), AppRefused, "the app's owner needs an active Premium subscription"),
@@ -67,11 +67,11 @@ def test_what_is_no_refusal_passes(status: int) -> None:
         (said(403, "Forbidden", f"{HERS}/items?limit=50"), PlaylistRefused, "owns or collaborates"),
         (said(403, "Forbidden", f"{HERS}/tracks?limit=50"), PlaylistRefused, "closed the endpoint"),
         (said(403, PREMIUM, f"{HERS}/tracks"), AppRefused, "Premium"),
-        (said(403, "Forbidden", f"{HERS}/items?x=/tracks"), PlaylistRefused, "owns or collaborates"),
+        (said(403, "Forbidden", f"{HERS}/items?x=/tracks"), PlaylistRefused, "owns or"),
         (said(404, "Resource not found"), PlaylistRefused, "deleted, or private to somebody else"),
         (said(404, "Resource not found", EDITORIAL), PlaylistRefused, "one of Spotify's own"),
         (said(404, "Resource not found", f"{EDITORIAL}/items"), PlaylistRefused, "Spotify's own"),
-        (said(404, "Resource not found", f"{HERS}?37i9dQZ"), PlaylistRefused, "deleted, or private"),
+        (said(404, "Resource not found", f"{HERS}?37i9dQZ"), PlaylistRefused, "deleted, or"),
         (said(400, "Invalid base62 id"), SkipThis, "Invalid base62 id"),
         (said(418, "x" * 1000), SkipThis, "x" * 100),
     ],
@@ -167,18 +167,18 @@ ODD_BODIES = [
 
 
 @pytest.mark.parametrize("body", ODD_BODIES, ids=lambda body: body[:40] or "nothing")
-@pytest.mark.parametrize("status", [401, 403, 404, 418, 429, 500])
-def test_a_refusal_in_any_form_is_told_by_its_status(status: int, body: str) -> None:
-    assert f"Spotify said {status}" in str(meaning(answer(status, body)))
+def test_a_refusal_in_any_form_is_told_by_its_status(body: str) -> None:
+    for status in (401, 403, 404, 418, 429, 500):
+        assert f"Spotify said {status}" in str(meaning(answer(status, body)))
 
 
 @pytest.mark.parametrize("body", ODD_BODIES, ids=lambda body: body[:40] or "nothing")
-@pytest.mark.parametrize("status", [200, 400, 403, 503])
-def test_a_sign_in_in_any_form_but_a_token_is_tried_later(status: int, body: str) -> None:
-    error = meaning_of_sign_in(answer(status, body, "api/token"))
-    assert type(error) is Unavailable
-    assert f"sign-in said {status}" in str(error)
-    assert "SPOTIFY_ACCOUNTS_URL" in str(error)
+def test_a_sign_in_in_any_form_but_a_token_is_tried_later(body: str) -> None:
+    for status in (200, 400, 403, 503):
+        error = meaning_of_sign_in(answer(status, body, "api/token"))
+        assert type(error) is Unavailable
+        assert f"sign-in said {status}" in str(error)
+        assert "SPOTIFY_ACCOUNTS_URL" in str(error)
 
 
 # Signing in

@@ -1,6 +1,6 @@
 """What was tried and what failed outlives the run."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,3 +99,64 @@ def test_the_attempted_days_are_told_in_order(store: FolderStore) -> None:
     for days_on in (2, 0, 1):
         attempts.record(store, DAY + timedelta(days=days_on), NOON, Attempt(("a",), ()))
     assert attempts.days(store) == [DAY + timedelta(days=n) for n in range(3)]
+
+
+# Until when Spotify wants no calls
+
+LATER = NOON + timedelta(hours=20)
+
+
+def waiting(until: datetime | None) -> Attempt:
+    return Attempt(("a",), (), until)
+
+
+def test_until_when_spotify_asked_to_wait_is_read_back(store: FolderStore) -> None:
+    attempts.record(store, DAY, NOON, waiting(LATER))
+    assert attempts.latest(store, DAY) == waiting(LATER)
+    assert attempts.wait_until(store, NOON) == LATER
+
+
+def test_the_wait_is_remembered_past_midnight(store: FolderStore) -> None:
+    attempts.record(store, DAY, NOON, waiting(LATER))
+    assert attempts.wait_until(store, LATER - timedelta(microseconds=1)) == LATER
+
+
+def test_a_wait_that_is_over_is_none(store: FolderStore) -> None:
+    attempts.record(store, DAY, NOON, waiting(LATER))
+    assert attempts.wait_until(store, LATER) is None
+
+
+def test_the_last_run_says_whether_there_is_a_wait(store: FolderStore) -> None:
+    assert attempts.wait_until(store, NOON) is None
+    attempts.record(store, DAY, NOON, waiting(LATER))
+    attempts.record(store, DAY, NOON + timedelta(hours=1), waiting(None))
+    assert attempts.wait_until(store, NOON) is None
+
+
+def test_the_last_day_s_run_says_whether_there_is_a_wait(store: FolderStore) -> None:
+    next_day, next_noon = DAY + timedelta(days=1), NOON + timedelta(days=1)
+    attempts.record(store, DAY, NOON, waiting(next_noon + timedelta(hours=1)))
+    attempts.record(store, next_day, next_noon, waiting(None))
+    assert attempts.wait_until(store, next_noon) is None
+
+
+def test_another_wait_is_another_attempt(store: FolderStore) -> None:
+    for until in (None, LATER, LATER, LATER + timedelta(hours=1)):
+        attempts.record(store, DAY, NOON, waiting(until))
+    assert len(store.list_keys(keys.attempts_prefix(DAY))) == 3
+
+
+def test_an_attempt_of_the_first_release_has_no_wait(store: FolderStore) -> None:
+    body = b'{"playlist_ids": ["a"], "failures": []}'
+    store.put_new(keys.attempt(DAY, NOON, 0), body)
+    assert attempts.latest(store, DAY) == waiting(None)
+    assert attempts.wait_until(store, NOON) is None
+
+
+# For people
+
+
+def test_failures_are_told_by_reason_in_the_order_in_which_they_came() -> None:
+    failures = [Failure("b", "gone."), Failure("a", "closed."), Failure("c", "gone.")]
+    assert attempts.by_reason(failures) == ["b, c: gone.", "a: closed."]
+    assert attempts.by_reason([]) == []

@@ -2,10 +2,13 @@
 
 import gzip
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.store import FolderStore
@@ -101,6 +104,75 @@ def test_documents_of_a_day_are_told_in_the_order_of_their_playlists(tmp_path: P
     store.put_new(keys.raw(DAY + timedelta(days=1), "c"), document([], "c"))
     assert [d.playlist_id for d in raw.documents(store, DAY)] == ["a", "b"]
     assert raw.captured(store, DAY) == {"a", "b"}
+
+
+# Read back
+
+VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), VALUES, max_size=3)
+ANSWERS = st.builds(
+    raw.Answer,
+    st.sampled_from(["playlist", "page"]),
+    st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)),
+    OBJECTS,
+    OBJECTS,
+)
+
+
+@settings(derandomize=True, max_examples=40, deadline=None)
+@given(st.lists(ANSWERS, max_size=3))
+def test_what_was_put_in_comes_out(answers: list[raw.Answer]) -> None:
+    document = raw.encode("p", DAY, answers)
+    assert raw.decode(document) == answers
+    assert raw.encode("p", DAY, raw.decode(document)) == document
+
+
+GOOD_LINE = lines_of(document([]))[0]
+
+
+DAMAGED = {
+    "no gzip": b"garbage",
+    "cut off": document([])[:-9],
+    "more behind it": document([]) + b"x",
+    **{
+        f"a line is {line!r}": damaged(line)
+        for line in (b"garbage", b"[]", b"null", b"{}", b"\xff", b"")
+    },
+    **{
+        f"a line has {fields}": damaged(json.dumps(GOOD_LINE | fields).encode())
+        for fields in (
+            {"kind": "page"},
+            {"kind": "album"},
+            {"kind": ["playlist"]},
+            {"kind": None},
+            {"playlist": None},
+            {"playlist": [1]},
+            {"fetched_at": None},
+            {"fetched_at": 7},
+            {"fetched_at": "yesterday"},
+            {"fetched_at": "2026-11-22T12:00:00"},
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_document_is_not_read_back(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        raw.decode(body)
+
+
+@pytest.mark.parametrize("name", ["kind", "fetched_at", "request", "playlist"])
+def test_a_line_that_lacks_something_is_not_read_back(name: str) -> None:
+    line = {key: value for key, value in GOOD_LINE.items() if key != name}
+    with pytest.raises(ValueError):
+        raw.decode(damaged(json.dumps(line).encode()))
 
 
 # Damage

@@ -241,7 +241,6 @@ SEEN_IN_BOTH_SHAPES: dict[str, Callable[[Shape], bool]] = {
     "without name": has(lambda t: t["name"] == ""),
     "without album": has(lambda t: t["album"] is None),
     "without artists": has(lambda t: t["artists"] == []),
-    "of unknown type": content_has(lambda c: c["type"] not in ("track", "episode")),
 }
 
 
