@@ -19,7 +19,7 @@ from spotify_pipeline.lake.store import ObjectStore
 
 @dataclass(frozen=True)
 class CapturePolicy:
-    """How a day's playlists are read."""
+    """How a day's playlists are read; `concurrency` calls are under way at a time."""
 
     concurrency: int = 4
     playlist_wait_seconds: int = 300
@@ -57,7 +57,7 @@ def capture_day(
     Spotify's wish of an earlier run to wait is respected, unless `ignore_wait` says otherwise.
     """
     patience = patience or Patience(
-        policy.playlist_wait_seconds, policy.run_wait_seconds, clock, log
+        policy.concurrency, policy.playlist_wait_seconds, policy.run_wait_seconds, clock, log
     )
     wait_until = attempts.wait_until(store, clock())
     if wait_until and not ignore_wait:
@@ -76,7 +76,8 @@ def capture_day(
     started_at = clock()
     try:
         missing = [playlist_id for playlist_id in playlist_ids if playlist_id not in there]
-        with _workers(policy.concurrency, patience) as workers:
+        # Some more than calls are under way: those whose playlist is being packed and stored.
+        with _workers(policy.concurrency * 3 // 2, patience) as workers:
             tasks = [workers.submit(capture_one, playlist_id) for playlist_id in missing]
             for report in (task.result() for task in as_completed(tasks)):
                 reports[report.playlist_id] = report
@@ -122,9 +123,9 @@ def _capture_one(
 
 
 @contextmanager
-def _workers(concurrency: int, patience: Patience) -> Iterator[ThreadPoolExecutor]:
+def _workers(number: int, patience: Patience) -> Iterator[ThreadPoolExecutor]:
     """Threads that end with the block, however it ends: none of them goes on waiting."""
-    workers = ThreadPoolExecutor(concurrency, thread_name_prefix="capture")
+    workers = ThreadPoolExecutor(number, thread_name_prefix="capture")
     try:
         yield workers
     finally:

@@ -1,8 +1,8 @@
 """How long a run waits for Spotify, and how often it asks again.
 
-All calls of a run pass one gate. It is closed while Spotify asks to wait, and for good once the
-run has waited for as long as it may or nothing more can be had; what waits before it gives up when
-its own patience ends. Backing off is done here and nowhere else.
+All calls of a run pass one gate, a few at a time. It is closed while Spotify asks to wait, and for
+good once the run has waited for as long as it may or nothing more can be had; what waits before it
+gives up when its own patience ends. Backing off is done here and nowhere else.
 """
 
 import threading
@@ -28,6 +28,7 @@ OUTAGE = 5
 """So many playlists in a row without an answer are no bad luck: the run asks no more."""
 
 _TOO_MANY = "Spotify said 429: too many calls; it"
+_NOT_SAID = "does not say how long to wait"
 _LATER = "The first run after that tries again."
 _STOPPED = "The run was stopped before this playlist was read."
 
@@ -39,11 +40,13 @@ class OutOfPatience(RetryLater):
 class Patience:
     """One run's gate and what is left of its waiting time; shared by the run's threads.
 
-    `pause` waits so many seconds and says whether the run was given up meanwhile.
+    `concurrency` is how many calls are under way at a time. `pause` waits so many seconds and says
+    whether the gate was shut meanwhile.
     """
 
     def __init__(
         self,
+        concurrency: int,
         playlist_seconds: float,
         run_seconds: float,
         clock: Clock,
@@ -56,8 +59,9 @@ class Patience:
         self._clock = clock
         self._tell = tell
         self._now = now
-        self._given_up = threading.Event()
-        self._pause = pause or self._given_up.wait
+        self._is_shut = threading.Event()
+        self._pause = pause or self._is_shut.wait
+        self.slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
         self._left = run_seconds
         self._opens_at = now()
@@ -73,18 +77,20 @@ class Patience:
     def give_up(self) -> None:
         """Ends every wait at once and allows no more calls: the run is over."""
         self.shut(RetryLater(_STOPPED))
-        self._given_up.set()
 
     def shut(self, reason: PipelineError) -> None:
         """No more calls in this run."""
         with self._lock:
             self._end = self._end or reason
+        self._is_shut.set()
 
     def end_by_quota(self, refusal: TooManyCalls) -> None:
         """As `shut`: the app has no calls left, for as long as Spotify says."""
-        self._close(refusal.seconds or 0)
-        asked = self._asked if refusal.seconds else "asks to wait, but not for how long"
-        self.shut(RetryLater(f"{refusal}; it {asked}. No more calls were made. {_LATER}"))
+        asked = f"{_NOT_SAID}. No more calls were made. The next run tries again."
+        if refusal.seconds:
+            self._close(refusal.seconds, is_asked=True)
+            asked = f"{self._asked}. No more calls were made. {_LATER}"
+        self.shut(RetryLater(f"{refusal}; it {asked}"))
 
     def hold_until(self, moment: datetime) -> None:
         """As `shut`: an earlier run was asked to wait until `moment`."""
@@ -123,7 +129,7 @@ class Patience:
                 return waited
             if waited + seconds > left:
                 raise OutOfPatience(
-                    f"{_TOO_MANY} {self._asked}, longer than a playlist waits "
+                    f"{_TOO_MANY} {self._asked}, longer than this playlist may wait "
                     f"(SPOTIFY_PLAYLIST_WAIT_SECONDS={self._playlist_seconds:.0f}). {_LATER}"
                 )
             if is_run_spent:
@@ -134,17 +140,17 @@ class Patience:
             self.wait(seconds)
             waited += seconds
 
-    def close_gate(self, seconds: float) -> None:
-        """Keeps all calls back for `seconds`."""
-        if self._close(seconds) >= 1:  # not what others were told a moment ago
+    def close_gate(self, seconds: float, *, is_asked: bool) -> None:
+        """Keeps all calls back for `seconds`, because Spotify asked for so many or for some."""
+        if self._close(seconds, is_asked) >= 1:  # not what others were told a moment ago
             self._tell(f"{_TOO_MANY} {self._asked}")
 
     def wait(self, seconds: float) -> None:
-        """Waits, unless the run is given up."""
-        if self._pause(seconds):
-            raise RetryLater(_STOPPED)
+        """Waits, unless the gate is shut."""
+        if self._pause(seconds) and self._end:
+            raise self._end
 
-    def _close(self, seconds: float) -> float:
+    def _close(self, seconds: float, is_asked: bool) -> float:
         """Closes the gate for `seconds` from now; by how much longer than it already was."""
         with self._lock:
             opened = max(self._opens_at, self._now())
@@ -153,10 +159,12 @@ class Patience:
                 return 0
             self._opens_at = opened + added
             self._left -= added
-            self._wait_until = self._clock() + timedelta(seconds=seconds)
-            self._asked = (
-                f"asks to wait {_spoken(seconds)}, until {self._wait_until:%Y-%m-%d %H:%M} UTC"
-            )
+            if is_asked:
+                self._wait_until = self._clock() + timedelta(seconds=seconds)
+                until = f"{self._wait_until:%Y-%m-%d %H:%M} UTC"
+                self._asked = f"asks to wait {_spoken(seconds)}, until {until}"
+            else:
+                self._asked = f"{_NOT_SAID}, {_spoken(seconds)} it would be now"
             return added
 
 
@@ -173,10 +181,12 @@ class PlaylistPatience:
         refusals = 0
         pauses = iter(BACKOFF_SECONDS)
         while True:
-            self._left -= self._patience.pass_gate(self._left)
             began = self._now()
             try:
-                return ask()
+                with self._patience.slots:
+                    self._left -= self._patience.pass_gate(self._left)
+                    began = self._now()
+                    return ask()
             except AppRefused as refusal:
                 self._patience.shut(refusal)
                 raise
@@ -185,7 +195,8 @@ class PlaylistPatience:
                     self._patience.end_by_quota(refusal)
                 else:
                     # Whoever asks for no wait, or for none again and again, gets one of ours.
-                    self._patience.close_gate(max(refusal.seconds or SILENT_SECONDS, 2**refusals))
+                    seconds = max(refusal.seconds or SILENT_SECONDS, 2**refusals)
+                    self._patience.close_gate(seconds, is_asked=refusal.seconds is not None)
                     refusals += 1
             except Unavailable:
                 pause = next(pauses, None)

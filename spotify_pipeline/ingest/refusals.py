@@ -105,7 +105,7 @@ def _too_many_calls(response: "requests.Response") -> TooManyCalls:
 
 
 def _unauthorized(response: "requests.Response") -> PipelineError:
-    if "user" in _message(response).lower():
+    if "user authentication" in _message(response).lower():
         return UserNeeded(
             "Spotify said 401: this playlist needs a user who has signed in. "
             "Sign in: spotify-pipeline login"
@@ -159,7 +159,7 @@ def _other(response: "requests.Response") -> PipelineError:
 
 
 def _message(response: "requests.Response") -> str:
-    """What Spotify says about it: in JSON, in the token's header, or as bare text."""
+    """What Spotify says about it, in JSON or as bare text."""
     error = json_object(response).get("error")
     message = error.get("message") if isinstance(error, Mapping) else error
     return str(message or response.text)[:200]

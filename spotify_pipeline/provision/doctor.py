@@ -127,7 +127,7 @@ def _reading(spotify: Spotify, clock: Clock) -> Iterator[Verdict]:
     """Signing in as the app or its user, and each playlist by its first page."""
     try:
         with spotify.reader(clock) as reader:
-            patience = Patience(_WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
+            patience = Patience(1, _WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
             sign_in = _verdict("token", lambda: _token(reader, patience))
             yield sign_in
             if sign_in.state == "ok":

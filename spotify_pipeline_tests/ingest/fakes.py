@@ -37,9 +37,17 @@ class FakeTime:
         self.go_on(seconds)
         return False
 
-    def patience(self, playlist_seconds: float = 300, run_seconds: float = 900) -> Patience:
+    def patience(
+        self, playlist_seconds: float = 300, run_seconds: float = 900, concurrency: int = 4
+    ) -> Patience:
         return Patience(
-            playlist_seconds, run_seconds, self.clock, self.told.append, self.now, self.pause
+            concurrency,
+            playlist_seconds,
+            run_seconds,
+            self.clock,
+            self.told.append,
+            self.now,
+            self.pause,
         )
 
 

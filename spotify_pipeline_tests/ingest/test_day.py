@@ -69,7 +69,9 @@ def capture(
         time.told.append,
         policy,
         ignore_wait=ignore_wait,
-        patience=time.patience(policy.playlist_wait_seconds, policy.run_wait_seconds),
+        patience=time.patience(
+            policy.playlist_wait_seconds, policy.run_wait_seconds, policy.concurrency
+        ),
     )
 
 
@@ -440,7 +442,7 @@ def test_a_run_that_breaks_off_waits_for_nobody(store: FolderStore, trouble: Pip
         assert waiting.wait(timeout=5)
         return bug()
 
-    patience = Watched(10_000, 10_000, lambda: NOON, lambda text: None)
+    patience = Watched(2, 10_000, 10_000, lambda: NOON, lambda text: None)
     reader = Reader(a=Reading(refuse_then), b=Reading(bug_then), c=SMALL)
 
     def run() -> None:
@@ -478,7 +480,7 @@ def test_a_run_that_breaks_off_makes_no_more_calls(store: FolderStore) -> None:
 
     first, *rest = pages(*[1] * 500)
     reader = Reader(a=Reading(first, *rest[:2], slow_page, *rest[3:]), b=Reading(bug_then))
-    patience = Stopped(300, 900, lambda: NOON, lambda text: None)
+    patience = Stopped(2, 300, 900, lambda: NOON, lambda text: None)
     with pytest.raises(ZeroDivisionError):
         capture_day(
             reader, store, ["a", "b"], DAY, lambda: NOON, lambda text: None,

@@ -90,13 +90,13 @@ def test_a_wait_that_spotify_asks_for_is_waited_and_told(time: FakeTime) -> None
     ],
 )
 def test_spans_are_told_as_people_say_them(time: FakeTime, seconds: int, told: str) -> None:
-    time.patience().close_gate(seconds)
+    time.patience().close_gate(seconds, is_asked=True)
     assert f"asks to wait {told}, until" in time.told[0]
 
 
 def test_who_did_not_meet_the_refusal_waits_too(time: FakeTime) -> None:
     patience = time.patience()
-    patience.close_gate(10)
+    patience.close_gate(10, is_asked=True)
     time.go_on(4)
     assert is_open(patience)
     assert time.naps == [6]
@@ -104,7 +104,7 @@ def test_who_did_not_meet_the_refusal_waits_too(time: FakeTime) -> None:
 
 def test_a_wait_that_is_over_holds_nobody_up(time: FakeTime) -> None:
     patience = time.patience()
-    patience.close_gate(10)
+    patience.close_gate(10, is_asked=True)
     time.go_on(10)
     assert is_open(patience)
     assert time.naps == []
@@ -115,14 +115,14 @@ def test_who_waits_waits_on_where_more_is_asked_for_meanwhile() -> None:
         def pause(self, seconds: float) -> bool:
             if not self.naps:
                 self.go_on(5)
-                patience.close_gate(20)
+                patience.close_gate(20, is_asked=True)
             self.naps.append(seconds)
             self.go_on(seconds)
             return False
 
     time = Longer()
     patience = time.patience()
-    patience.close_gate(10)
+    patience.close_gate(10, is_asked=True)
     assert is_open(patience)
     assert time.naps == [10, 10]
     assert time.now() == 25
@@ -130,8 +130,8 @@ def test_who_waits_waits_on_where_more_is_asked_for_meanwhile() -> None:
 
 def test_a_shorter_wait_than_the_one_that_lasts_changes_nothing(time: FakeTime) -> None:
     patience = time.patience()
-    patience.close_gate(60)
-    patience.close_gate(5)
+    patience.close_gate(60, is_asked=True)
+    patience.close_gate(5, is_asked=True)
     assert is_open(patience)
     assert time.naps == [60]
     assert len(time.told) == 1
@@ -206,30 +206,30 @@ def test_refusals_that_several_threads_meet_at_once_count_once(time: FakeTime) -
     patience = time.patience(playlist_seconds=300, run_seconds=250)
     for _ in range(2):
         for _ in range(4):
-            patience.close_gate(100)
+            patience.close_gate(100, is_asked=True)
         assert is_open(patience)
     assert time.naps == [100, 100]
     assert len(time.told) == 2
-    patience.close_gate(100)
+    patience.close_gate(100, is_asked=True)
     assert "SPOTIFY_RUN_WAIT_SECONDS=250" in refused(patience)
 
 
 def test_refusals_that_overlap_count_for_as_long_as_they_last_together(time: FakeTime) -> None:
     patience = time.patience(playlist_seconds=300, run_seconds=150)
-    patience.close_gate(100)
+    patience.close_gate(100, is_asked=True)
     time.go_on(40)
-    patience.close_gate(100)
+    patience.close_gate(100, is_asked=True)
     time.go_on(10)
     assert is_open(patience)
     assert time.naps == [90]
-    patience.close_gate(20)
+    patience.close_gate(20, is_asked=True)
     assert "SPOTIFY_RUN_WAIT_SECONDS=150" in refused(patience)
 
 
 def test_refusals_a_moment_apart_are_told_once(time: FakeTime) -> None:
     patience = time.patience()
     for _ in range(4):
-        patience.close_gate(100)
+        patience.close_gate(100, is_asked=True)
         time.go_on(0.01)
     assert len(time.told) == 1
 
@@ -312,7 +312,7 @@ def test_a_used_up_quota_without_an_end_ends_them_too(time: FakeTime, seconds: i
     said = refused(patience, call)
     assert refused(patience) == said
     assert (call.count, time.naps) == (1, [])
-    assert "asks to wait, but not for how long. No more calls were made" in said
+    assert "does not say how long to wait. No more calls were made. The next run" in said
     assert patience.asked_to_wait_until is None
 
 
@@ -324,7 +324,7 @@ def test_who_waits_while_the_quota_ends_makes_no_call() -> None:
 
     time = QuotaEnds()
     patience = time.patience()
-    patience.close_gate(10)
+    patience.close_gate(10, is_asked=True)
     assert "the quota is used up" in refused(patience)
     assert time.naps == [10]
 
@@ -467,7 +467,7 @@ def test_any_answer_in_between_breaks_the_row(time: FakeTime, end: PipelineError
 
 @pytest.mark.parametrize("call", [Call(busy(600)), Call(DOWN)], ids=["gate", "backoff"])
 def test_nobody_goes_on_waiting_once_the_run_is_given_up(call: Call) -> None:
-    patience = Patience(10_000, 10_000, lambda: NOON, lambda text: None)
+    patience = Patience(4, 10_000, 10_000, lambda: NOON, lambda text: None)
     asked = threading.Event()
     ends: list[str] = []
 
@@ -497,3 +497,38 @@ def test_no_more_calls_are_made_once_the_run_is_given_up(time: FakeTime) -> None
     assert playlist.call(Call("here")) == "here"
     patience.give_up()
     assert refused(playlist) == "The run was stopped before this playlist was read."
+
+
+def test_only_what_spotify_asked_for_is_a_wish_of_spotify(time: FakeTime) -> None:
+    """Where it says no time, ours must not keep later runs back."""
+    patience = time.patience()
+    patience.close_gate(60, is_asked=False)
+    assert patience.asked_to_wait_until is None
+    patience.close_gate(90, is_asked=True)
+    assert patience.asked_to_wait_until == NOON + timedelta(seconds=90)
+
+
+def test_who_waits_at_the_gate_is_woken_when_it_is_shut() -> None:
+    waiting, ended = threading.Event(), threading.Event()
+    caught: list[PipelineError] = []
+
+    class Watched(Patience):
+        def wait(self, seconds: float) -> None:
+            waiting.set()
+            super().wait(seconds)
+
+    patience = Watched(1, 10_000, 10_000, lambda: NOON, lambda text: None)
+    patience.close_gate(1_000, is_asked=True)
+
+    def call() -> None:
+        try:
+            patience.for_playlist().call(lambda: None)
+        except PipelineError as error:
+            caught.append(error)
+        ended.set()
+
+    threading.Thread(target=call, daemon=True).start()
+    assert waiting.wait(timeout=5)
+    patience.shut(RetryLater("the quota is used up"))
+    assert ended.wait(timeout=5), "it still waits"
+    assert [str(error) for error in caught] == ["the quota is used up"]

@@ -152,7 +152,7 @@ def test_a_playlist_is_stored_whole_or_fails_with_a_reason(
         time.clock,
         time.told.append,
         CapturePolicy(concurrency),
-        patience=time.patience(),
+        patience=time.patience(concurrency=concurrency),
     )
     assert [report.playlist_id for report in reports] == ids
     attempt = attempts.latest(store, DAY)  # type: ignore[arg-type]
