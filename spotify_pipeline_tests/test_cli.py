@@ -6,11 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+import requests
 
 from spotify_pipeline import cli
 
@@ -258,6 +261,100 @@ def test_commands_work_from_anywhere_as_in_the_project(
     monkeypatch.setenv("SPOTIFY_PIPELINE_DEPLOYMENT", "nowhere")
     cli.main(["run"])
     assert Path.cwd() == Path(cli.__file__).parents[1]
+
+
+@pytest.fixture
+def sandbox_env(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Writes the .env of a local deployment against a sandbox, which then runs."""
+    from spotify_pipeline.clock import machine_clock
+    from spotify_pipeline.sandbox.app import create_app
+    from spotify_pipeline.sandbox.catalogue import Catalogue
+    from spotify_pipeline.sandbox.faults import Fault, with_faults
+    from spotify_pipeline.sandbox.server import SandboxServer
+
+    catalogue = Catalogue()
+    with ExitStack() as stack:
+
+        def start(*faults: Fault, **variables: str) -> Path:
+            app = create_app(catalogue, machine_clock, user="sandbox_owner")
+            server = stack.enter_context(SandboxServer(with_faults(app, faults)))
+            values = {
+                "SPOTIFY_PIPELINE_DEPLOYMENT": "local",
+                "SPOTIFY_API_URL": server.api_url,
+                "SPOTIFY_ACCOUNTS_URL": server.accounts_url,
+                "SPOTIFY_CLIENT_ID": "app",
+                "SPOTIFY_CLIENT_SECRET": "s3cret-of-the-app",
+                "SPOTIFY_PLAYLISTS": ",".join(p.playlist_id for p in catalogue.playlists[2:]),
+            } | variables
+            text = "".join(f"{name}={value}\n" for name, value in values.items())
+            (tmp_path / ".env").write_text(text)
+            return tmp_path / "home"
+
+        yield start
+
+
+@pytest.mark.slow
+def test_from_signing_in_to_a_captured_day(
+    sandbox_env: Callable[..., Path],
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sandbox_env()
+    assert cli.main(["run"]) == 1
+    assert "Sign in: spotify-pipeline login" in capsys.readouterr().err
+
+    def follow(link: str) -> bool:
+        return requests.get(link, timeout=5).ok
+
+    monkeypatch.setattr("webbrowser.open", follow)
+    assert cli.main(["login", "--port", "0"]) == 0
+    told = capsys.readouterr().out
+    assert "it holds until" in told
+    stored = home / "sign_in.json"
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert json.loads(stored.read_text())["refresh_token"] not in told
+
+    assert cli.main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert "All is well." in told
+    assert "'Songs for a Slow Sunday', 15 entries" in told
+    assert "s3cret" not in told
+
+    assert cli.main(["run"]) == 0
+    assert len(rows(home)["history.playlist"]) == 2
+
+
+def test_the_doctor_s_exit_code_says_that_not_all_is_well(
+    sandbox_env: Callable[..., Path], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spotify_pipeline.sandbox.faults import Fault
+
+    sandbox_env(Fault("premium"), SPOTIFY_REFRESH_TOKEN="hush-token")
+    assert cli.main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert "needs an active Premium subscription" in told
+    assert "Not all is well" in told
+    assert "hush" not in told
+
+
+@pytest.mark.slow
+def test_a_wait_that_spotify_asked_for_outlives_the_run(
+    sandbox_env: Callable[..., Path], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spotify_pipeline.sandbox.faults import Fault
+
+    sandbox_env(Fault("quota", times=1, seconds=3600), SPOTIFY_REFRESH_TOKEN="t")
+    assert cli.main(["run"]) == 1
+    assert "quota of calls is used up" in capsys.readouterr().err
+    assert cli.main(["run"]) == 1
+    assert "Spotify asked an earlier run to wait until" in capsys.readouterr().err
+    assert cli.main(["run", "--ignore-wait"]) == 0
+
+
+def test_the_demo_has_nobody_to_sign_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["login"]) == 1
+    assert "SPOTIFY_PIPELINE_DEPLOYMENT=local" in capsys.readouterr().err
 
 
 def test_a_sandbox_on_a_taken_port_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,8 @@ from spotify_pipeline.deployment import (
     with_dagster_home,
 )
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.ingest.day import CapturePolicy
 from spotify_pipeline.ingest.client import Credentials
+from spotify_pipeline.ingest.day import CapturePolicy
 
 PACKAGE = Path(spotify_pipeline.__file__).parent
 PLAYLIST_ID = "37i9dQZF1DXcBWIGoYBM5M"

@@ -158,7 +158,7 @@ def _quiet(made: requests.Session) -> requests.Session:
             body = read()
             return _Body(body) if isinstance(body, dict) else body
 
-        response.json = json  # type: ignore[method-assign]
+        response.json = json  # type: ignore[method-assign, assignment]
 
     made.hooks["response"].append(replace_json)
     return made

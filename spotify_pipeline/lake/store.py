@@ -77,6 +77,8 @@ class FolderStore:
             return (self.root / key).read_bytes()
         except FileNotFoundError:
             raise KeyError(self.uri(key)) from None
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def list_keys(self, prefix: str) -> list[str]:
         folder = self.root / prefix.rpartition("/")[0]
@@ -99,9 +101,14 @@ class FolderStore:
 def _raise_unless_missing(error: OSError) -> None:
     """A folder that isn't there is empty; one that can't be read is not."""
     if not isinstance(error, FileNotFoundError):
-        raise FixConfiguration(
-            f"Can't read the lake: {error.strerror} ({error.filename}). Make it readable."
-        ) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> FixConfiguration:
+    return FixConfiguration(
+        f"Can't read the lake: {error.strerror} ({error.filename}). Make it readable, or set "
+        f"SPOTIFY_PIPELINE_HOME."
+    )
 
 
 class S3Store:

@@ -1,0 +1,156 @@
+"""The doctor: each thing that is not as it should be is named, and nothing else is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from spotify_pipeline.clock import Clock
+from spotify_pipeline.deployment import Deployment, read_deployment, read_environment
+from spotify_pipeline.errors import FixConfiguration, PipelineError, SkipThis
+from spotify_pipeline.ingest.sign_in import SignIn
+from spotify_pipeline.lake import attempts, stamp
+from spotify_pipeline.lake.attempts import Attempt
+from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.provision.doctor import examine, settings
+from spotify_pipeline_tests.ingest.fakes import SMALL, Reader, Reading, pages
+from spotify_pipeline_tests.synthetic import DAY, NOON, playlist
+
+
+class Spotify:
+    """Where everything is well, unless a test breaks it."""
+
+    def __init__(self, **readings: Reading) -> None:
+        self.readings = readings or {"a": SMALL}
+        self.user: SignIn | PipelineError | None = SignIn("token", date(2026, 11, 1))
+        self.refusal: PipelineError | None = None
+        self.reading: Reader | None = None
+
+    def playlist_ids(self) -> list[str]:
+        return list(self.readings)
+
+    def sign_in(self) -> SignIn | None:
+        if isinstance(self.user, PipelineError):
+            raise self.user
+        return self.user
+
+    @contextmanager
+    def reader(self, clock: Clock) -> Iterator[Reader]:
+        if self.refusal:
+            raise self.refusal
+        self.reading = Reader(**self.readings)
+        yield self.reading
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    environment = read_environment({"SPOTIFY_PIPELINE_HOME": str(tmp_path / "home")})
+    return read_deployment(environment)
+
+
+def clock() -> datetime:
+    return NOON
+
+
+def found(deployment: Deployment, spotify: Spotify) -> dict[str, tuple[str, str]]:
+    """State and text by subject."""
+    return {v.subject: (v.state, v.text) for v in examine(deployment, spotify, clock)}
+
+
+def test_where_all_is_well_each_thing_is_ok(deployment: Deployment) -> None:
+    verdicts = found(deployment, Spotify(a=SMALL, b=Reading(*pages(100, 50))))
+    assert {state for state, _ in verdicts.values()} == {"ok"}
+    assert list(verdicts) == ["home", "lake", "playlists", "consent", "limits", "token", "a", "b"]
+    assert verdicts["b"][1] == "'Playlist', 150 entries"
+    assert verdicts["playlists"][1] == "2 configured"
+
+
+def test_a_playlist_costs_one_call(deployment: Deployment) -> None:
+    spotify = Spotify(a=Reading(*pages(100, 100)))
+    found(deployment, spotify)
+    assert spotify.reading is not None
+    assert spotify.reading.calls == ["a"]
+
+
+def test_each_playlist_that_can_t_be_read_is_named_with_the_reason(deployment: Deployment) -> None:
+    gone = Reading(SkipThis("Spotify said 404: deleted."))
+    withheld = Reading(playlist(None), SkipThis("Spotify said 403: not yours."))
+    verdicts = found(deployment, Spotify(a=gone, b=SMALL, c=withheld))
+    assert verdicts["a"] == ("FAIL", "Spotify said 404: deleted.")
+    assert verdicts["b"][0] == "ok"
+    assert verdicts["c"] == ("FAIL", "Spotify said 403: not yours.")
+
+
+@pytest.mark.parametrize(
+    ("user", "state", "said"),
+    [
+        (None, "ok", "no user is signed in"),
+        (SignIn("t", date(2026, 6, 1)), "warn", "ends on 2026-12-01, in 9 days"),
+        (SignIn("t", date(2026, 5, 1)), "FAIL", "Sign in again: spotify-pipeline login"),
+        (SignIn("t", None), "warn", "SPOTIFY_CONSENT_DATE"),
+        (FixConfiguration("the file is broken"), "FAIL", "the file is broken"),
+    ],
+    ids=["none", "soon", "over", "unknown", "broken"],
+)
+def test_the_consent_is_told_by_its_age(
+    deployment: Deployment, user: SignIn | PipelineError | None, state: str, said: str
+) -> None:
+    spotify = Spotify()
+    spotify.user = user
+    verdict = found(deployment, spotify)["consent"]
+    assert verdict[0] == state
+    assert said in verdict[1]
+
+
+def test_without_credentials_the_token_fails_and_no_playlist_is_asked_for(
+    deployment: Deployment,
+) -> None:
+    spotify = Spotify()
+    spotify.refusal = FixConfiguration("SPOTIFY_CLIENT_ID is not set")
+    verdicts = found(deployment, spotify)
+    assert verdicts["token"] == ("FAIL", "SPOTIFY_CLIENT_ID is not set")
+    assert "a" not in verdicts
+
+
+def test_where_spotify_asked_to_wait_no_call_is_made(deployment: Deployment) -> None:
+    attempt = Attempt(("a",), (), NOON + timedelta(hours=3))
+    attempts.record(FolderStore(deployment.lake_folder), DAY, NOON, attempt)
+    spotify = Spotify()
+    verdicts = found(deployment, spotify)
+    assert verdicts["limits"][0] == "FAIL"
+    assert "until 2026-11-22 15:00 UTC" in verdicts["limits"][1]
+    assert spotify.reading is None
+
+
+def test_a_lake_of_another_source_is_refused(deployment: Deployment) -> None:
+    stamp.claim(FolderStore(deployment.lake_folder), "spotify")
+    assert found(deployment, Spotify())["lake"][0] == "FAIL"
+
+
+def test_a_home_that_can_t_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    home = str(tmp_path / "file" / "home")
+    deployment = read_deployment(read_environment({"SPOTIFY_PIPELINE_HOME": home}))
+    state, text = found(deployment, Spotify())["home"]
+    assert state == "FAIL"
+    assert home in text
+    assert "SPOTIFY_PIPELINE_HOME" in text
+
+
+def test_each_setting_comes_with_its_origin_and_secrets_are_masked(tmp_path: Path) -> None:
+    dotenv = tmp_path / "some.env"
+    dotenv.write_text("SPOTIFY_CLIENT_SECRET=0123456789abcdefWXYZ\nSPOTIFY_CLIENT_ID=my-app\n")
+    environment = read_environment({"SPOTIFY_REFRESH_TOKEN": "short-one"}, dotenv)
+    told = {name: (value, origin) for name, value, origin in settings(environment)}
+    assert told["SPOTIFY_CLIENT_ID"] == ("my-app", ".env")
+    assert told["SPOTIFY_CLIENT_SECRET"] == ("…WXYZ", ".env")
+    assert told["SPOTIFY_REFRESH_TOKEN"] == ("(set)", "environment")
+    assert told["SPOTIFY_PIPELINE_HOUR"] == ("6", "default")
+    assert "S3_BUCKET" not in told
+
+
+def test_it_leaves_nothing_behind(deployment: Deployment) -> None:
+    found(deployment, Spotify())
+    assert list(deployment.home.iterdir()) == []
