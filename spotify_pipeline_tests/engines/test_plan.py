@@ -23,6 +23,7 @@ def kept(module: Path) -> list[Path]:
     return sorted((module.parent / "__pycache__").glob("plan-*.json"))
 
 
+@pytest.mark.slow
 def test_a_plan_is_kept_and_read_again(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan.embedded_plan()
     plan.embedded_plan.cache_clear()
@@ -31,6 +32,7 @@ def test_a_plan_is_kept_and_read_again(copied: Path, monkeypatch: pytest.MonkeyP
     assert len(kept(copied)) == 1
 
 
+@pytest.mark.slow
 def test_a_change_of_the_code_makes_another_plan(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +44,7 @@ def test_a_change_of_the_code_makes_another_plan(
     assert len(kept(copied)) == 2
 
 
+@pytest.mark.slow
 def test_where_it_can_not_be_kept_it_is_made_each_time(copied: Path) -> None:
     (copied.parent / "__pycache__").write_text("in the way")
     assert plan.embedded_plan().results

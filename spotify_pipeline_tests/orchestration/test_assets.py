@@ -102,6 +102,7 @@ def test_each_playlist_has_its_line_in_the_metadata(world: World) -> None:
     assert (told["captured"], told["failed"], told["entries_captured"]) == (2, 1, 4)
 
 
+@pytest.mark.slow
 def test_an_earlier_wish_to_wait_is_respected_unless_told_otherwise(world: World) -> None:
     until = world.clock() + timedelta(hours=5)
     attempts.record(world.store, DAY, world.clock(), Attempt(("chart", "radio"), (), until))
@@ -164,6 +165,7 @@ def test_the_graph_can_be_materialized_asset_by_asset(world: World) -> None:
         assert world.materialize(f'key:"{key.to_user_string()}"').success, key
 
 
+@pytest.mark.slow
 def test_a_paused_pipe_is_named_with_the_files_that_wait(world: World) -> None:
     with world.database.session() as session:
         EmbeddedPipe(world.store).pause(session, contract.SONG)

@@ -110,6 +110,7 @@ def test_before_todays_run_the_last_day_that_was_tried_is_judged(after_a_day: Wo
     assert "raw_playlist_json captured" in after_a_day.judge()
 
 
+@pytest.mark.slow
 def test_every_failing_playlist_is_named(world: World) -> None:
     names = [f"list{number}" for number in range(15)]
     world.spotify.playlists |= dict.fromkeys(names, FAILED)
@@ -124,6 +125,7 @@ def test_a_total_outage_turns_the_check_red_though_its_step_is_left_out(world: W
     assert not world.verdict("raw_playlist_json", "captured")
 
 
+@pytest.mark.slow
 def test_what_keeps_spotify_from_being_asked_at_all_is_kept_as_the_reason(
     after_a_day: World,
 ) -> None:
@@ -164,6 +166,7 @@ def test_the_consent_warns_thirty_days_ahead_and_fails_when_it_is_over(
     assert said in str(evaluation.metadata["found"].value)
 
 
+@pytest.mark.slow
 def test_a_sign_in_of_unknown_age_says_how_to_make_it_known(world: World) -> None:
     world.spotify.user = SignIn("token", None)
     result = world.materialize("raw_playlist_json")

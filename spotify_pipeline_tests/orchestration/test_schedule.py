@@ -26,13 +26,14 @@ def tick(world: World, hour: int) -> dg.RunRequest | None:
     """What a tick at that hour asks for, if it comes in time."""
     definitions = world.definitions
     moment = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
-    context = dg.build_schedule_context(
+    # As a block: left to the garbage collector it would end after the instance it is about.
+    with dg.build_schedule_context(
         scheduled_execution_time=moment,
         instance=world.instance,
         repository_def=definitions.get_repository_def(),
         resources=dict(definitions.resources or {}),
-    )
-    result = definitions.resolve_schedule_def("daily").evaluate_tick(context)
+    ) as context:
+        result = definitions.resolve_schedule_def("daily").evaluate_tick(context)
     return result.run_requests[0] if result.run_requests else None
 
 

@@ -56,6 +56,7 @@ def test_a_landed_batch_is_asked_to_be_published(world: World, sensor: Sensor) -
     assert request.partition_key == DAY.isoformat()
 
 
+@pytest.mark.slow
 def test_the_requested_run_publishes_the_day(world: World, sensor: Sensor) -> None:
     [request] = sensor.tick().run_requests or []
     job = world.definitions.resolve_job_def("publish")
@@ -80,6 +81,7 @@ def test_a_published_day_is_left_alone(world: World, sensor: Sensor) -> None:
     assert red(result) == {}
 
 
+@pytest.mark.slow
 def test_a_failed_publishing_is_asked_for_again_with_growing_distance_and_then_red(
     world: World, sensor: Sensor
 ) -> None:

@@ -268,6 +268,7 @@ def test_one_listing_may_be_closed(spotify: Spotify, kind: FaultKind, closed: st
 # The late answer
 
 
+@pytest.mark.slow
 def test_a_late_answer_is_late_and_whole(spotify: Spotify) -> None:
     spotify.misbehave(Fault("timeout", seconds=1))
     began = time.monotonic()
