@@ -14,6 +14,7 @@ from spotify_pipeline.orchestration import checks, jobs
 from spotify_pipeline.orchestration.assets import insights, lake, landing, published, raw
 from spotify_pipeline.orchestration.metadata import Stage
 from spotify_pipeline.orchestration.partitions import daily_partitions
+from spotify_pipeline.orchestration.progress import progress
 from spotify_pipeline.orchestration.resources import build_resources
 from spotify_pipeline.orchestration.schedules import build_daily
 from spotify_pipeline.orchestration.sensors import build_sensor
@@ -38,6 +39,7 @@ def build_defs(
         jobs=jobs.build(deployment),
         schedules=[build_daily(deployment)],
         sensors=[build_sensor(deployment)],
+        loggers={"console": dg.colored_console_logger, "progress": progress},
         resources=build_resources(deployment, clock) | dict(resources or {}),
         # DuckDB has one writing process, and the steps are short: no process for each of them.
         executor=dg.in_process_executor,

@@ -56,7 +56,7 @@ VARIABLES = (
     ),
     Variable("SPOTIFY_CONSENT_DATE", "the day of that sign-in, YYYY-MM-DD"),
     Variable("SPOTIFY_PLAYLISTS", "comma-separated ids, URIs or links"),
-    Variable("SPOTIFY_CONCURRENCY", "playlists read at the same time", "4"),
+    Variable("SPOTIFY_CONCURRENCY", "calls under way at the same time", "4"),
     Variable("SPOTIFY_PLAYLIST_WAIT_SECONDS", "how long a playlist waits for Spotify", "300"),
     Variable("SPOTIFY_RUN_WAIT_SECONDS", "how long a run waits in all", "900"),
     Variable(
@@ -191,6 +191,9 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
             problems.append(str(error))
     start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
     _date("SPOTIFY_CONSENT_DATE", env, problems)
+    for variable in ("SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL"):
+        if not env[variable].startswith(("https://", "http://")):
+            problems.append(f"{variable}={env[variable]!r} is no address. Expected https://…")
     hour = _number("SPOTIFY_PIPELINE_HOUR", env, problems, 0, 23)
     capture = CapturePolicy(
         concurrency=_number("SPOTIFY_CONCURRENCY", env, problems, 1, 16),

@@ -32,109 +32,115 @@ class Capture:
     """
 
     name: str
+    version: object
     answers: Sequence[Answer]
     entries: int
     unchanged_since: datetime | None = None
+
+
+def _no_repeat(_reply: Reply, _page: Page) -> None:
+    return None
 
 
 class _ChangedMeanwhile(Exception):
     """The pages don't fit together; the text says how."""
 
 
-def capture(
-    reader: PlaylistReader,
-    patience: PlaylistPatience,
-    playlist_id: str,
-    day: date,
-    clock: Clock,
-    repeat: Repeat,
-) -> Capture:
-    """The playlist as it is on `day`, which must be today when it is first asked for."""
-    capturing = _Capturing(reader, patience, playlist_id, day, clock, repeat)
-    reason = None
-    for _ in range(READS):
-        try:
-            return capturing.read()
-        except _ChangedMeanwhile as change:
-            reason = change
-    raise RetryLater(
-        f"None of {READS} reads of it was whole: {reason}. Nothing is kept of a part; the next "
-        f"run tries again."
-    )
+@dataclass(frozen=True)
+class PlaylistCapture:
+    """Captures one playlist as it is on `day`, which must be today when it is first asked for."""
 
+    reader: PlaylistReader
+    patience: PlaylistPatience
+    playlist_id: str
+    day: date
+    clock: Clock
+    repeat: Repeat = _no_repeat
 
-class _Capturing:
-    def __init__(
-        self,
-        reader: PlaylistReader,
-        patience: PlaylistPatience,
-        playlist_id: str,
-        day: date,
-        clock: Clock,
-        repeat: Repeat,
-    ) -> None:
-        self._reader = reader
-        self._call = patience.call
-        self._playlist_id = playlist_id
-        self._day = day
-        self._clock = clock
-        self._repeat = repeat
+    def run(self) -> Capture:
+        """The playlist, whole; raises a `PipelineError` where it can't be had so."""
+        before, reason = None, ""
+        for _ in range(READS):
+            try:
+                found, version = self._read()
+            except _ChangedMeanwhile as change:
+                before, reason = None, str(change)
+                continue
+            if version == found.version:
+                return found
+            # Some versions change at every look; two equal reads in a row are as good a proof.
+            entries = payloads.entries_of(found.answers)
+            if entries == before:
+                return found
+            before, reason = entries, "it changed while it was read"
+        raise RetryLater(
+            f"None of {READS} reads of it was whole: {reason}. Nothing is kept of a part; the "
+            f"next run tries again."
+        )
 
-    def read(self) -> Capture:
-        """All pages; raises `_ChangedMeanwhile` if they are not of one version."""
-        reply = self._call(self._ask_for_playlist)
-        name = str(reply.body.get("name") or "")
-        answers = [Answer("playlist", self._clock(), reply.request, reply.body)]
+    def probe(self) -> tuple[str, int]:
+        """Its name and number of entries, if it can be read beyond its first page."""
+        reply, page = self.patience.call(self._ask_for_playlist)
+        if page is None or len(page.entries) < page.total:
+            offset = len(page.entries) if page else 0
+            page = self._add_page([], payloads.listings(reply.body), offset)
+        return str(reply.body.get("name") or ""), page.total
+
+    def _read(self) -> tuple[Capture, object]:
+        """All pages, and the version after the last one; raises if they don't fit together."""
+        reply, page = self.patience.call(self._ask_for_playlist)
+        name, version = str(reply.body.get("name") or ""), reply.body.get("snapshot_id")
+        answers = [Answer("playlist", self.clock(), reply.request, reply.body)]
         listings = payloads.listings(reply.body)
-        page = payloads.first_page(reply.body)
         if page is None:
             page = self._add_page(answers, listings, 0)
-        if page.offset:
-            raise _ChangedMeanwhile(f"its first page begins with entry {page.offset + 1}")
-        is_carried = len(answers) == 1
-        if is_carried and len(page.entries) < page.total and (pages := self._repeat(reply, page)):
+        elif (
+            page.offset == 0
+            and len(page.entries) < page.total
+            and (pages := self.repeat(reply, page))
+        ):
             since = min(answer.fetched_at for answer in pages)
-            return Capture(name, [*answers, *pages], page.total, since)
-        total, entries = page.total, len(page.entries)
-        while entries < total:
-            page = self._add_page(answers, listings, entries)
+            return Capture(name, version, [*answers, *pages], page.total, since), version
+        total, entries = page.total, 0
+        while True:
             _require_next(page, entries, total)
             entries += len(page.entries)
+            if entries >= total:
+                break
+            page = self._add_page(answers, listings, entries)
         if entries > total:
             raise _ChangedMeanwhile(f"its pages hold {entries:,} entries, Spotify counts {total:,}")
-        if len(answers) > 1:
-            self._require_version(reply.body.get("snapshot_id"))
-        return Capture(name, answers, entries)
+        found = Capture(name, version, answers, entries)
+        if len(answers) == 1:
+            return found, version
+        return found, self.patience.call(lambda: self.reader.snapshot_id(self.playlist_id))
 
-    def _ask_for_playlist(self) -> Reply:
-        # Asked before each try: waiting for Spotify may take a call past midnight.
-        if today(self._clock) != self._day:
+    def _ask_for_playlist(self) -> tuple[Reply, Page | None]:
+        # Looked at before each try: waiting for Spotify may take a call past midnight.
+        if today(self.clock) != self.day:
             raise SkipThis(
-                f"{self._day} ended before it was asked for; Spotify only tells the present."
+                f"{self.day} ended before it was asked for; Spotify only tells the present."
             )
-        return self._reader.playlist(self._playlist_id)
+        reply = self.reader.playlist(self.playlist_id)
+        return reply, payloads.first_page(reply.body)
 
     def _add_page(self, answers: list[Answer], listings: list[Listing], offset: int) -> Page:
         """The page at `offset`, its answer added to `answers`."""
 
         def ask() -> tuple[Reply, Page]:
-            reply = self._reader.page(self._playlist_id, listings[0], offset)
+            reply = self.reader.page(self.playlist_id, listings[0], offset)
             return reply, payloads.parse_page(reply.body)
 
         refused: dict[Listing, PipelineError] = {}
         while listings:
             try:
-                reply, page = self._call(ask)
+                reply, page = self.patience.call(ask)
             except (PlaylistRefused, UserNeeded) as refusal:
                 refused[listings.pop(0)] = refusal
             else:
-                answers.append(Answer("page", self._clock(), reply.request, reply.body))
+                answers.append(Answer("page", self.clock(), reply.request, reply.body))
                 return page
         raise refused.get("items") or next(iter(refused.values()))
-
-    def _require_version(self, version: object) -> None:
-        if self._call(lambda: self._reader.snapshot_id(self._playlist_id)) != version:
-            raise _ChangedMeanwhile("it changed while it was read")
 
 
 def _require_next(page: Page, offset: int, total: int) -> None:
@@ -143,5 +149,5 @@ def _require_next(page: Page, offset: int, total: int) -> None:
         raise _ChangedMeanwhile(f"it had {total:,} entries first, and {page.total:,} then")
     if page.offset != offset:
         raise _ChangedMeanwhile(f"the page from {offset:,} on was that from {page.offset:,} on")
-    if not page.entries:
+    if not page.entries and offset < total:
         raise _ChangedMeanwhile(f"its pages hold {offset:,} entries, Spotify counts {total:,}")

@@ -5,11 +5,9 @@ error bodies of another form. Ours never repeat a call, and judge every answer b
 it. What the refusals mean is told in `refusals`, how often to ask again in `patience`.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,15 +16,17 @@ import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 
-from spotify_pipeline.errors import FixConfiguration, SkipThis
+from spotify_pipeline.errors import SkipThis
 from spotify_pipeline.ingest.reader import Listing, Reply
 from spotify_pipeline.ingest.refusals import (
     TokenRefused,
     Unavailable,
+    Unreachable,
     judge_answer,
     judge_sign_in,
 )
-from spotify_pipeline.ingest.sign_in import SCOPE
+from spotify_pipeline.ingest.sessions import session
+from spotify_pipeline.ingest.sign_in import SCOPE, Credentials
 
 TIMEOUT_SECONDS = 20
 PAGE_LIMIT = 50
@@ -34,35 +34,6 @@ PAGE_LIMIT = 50
 
 _NO_OBJECT = "Spotify's answer was no JSON object. Try again in a few minutes."
 _TYPES = {"additional_types": "track,episode"}
-
-# On DEBUG it writes the client secret and tokens.
-logging.getLogger("spotipy").setLevel(logging.INFO)
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """An app's id and secret, and a user's refresh token where one has signed in."""
-
-    client_id: str
-    client_secret: str
-    refresh_token: str = ""
-
-    def __repr__(self) -> str:
-        return f"Credentials(client_id={self.client_id!r}, …)"
-
-    def require(self) -> None:
-        """Raises `FixConfiguration` naming what is not set."""
-        values = {
-            "SPOTIFY_CLIENT_ID": self.client_id,
-            "SPOTIFY_CLIENT_SECRET": self.client_secret,
-        }
-        if missing := [name for name, value in values.items() if not value]:
-            raise FixConfiguration(
-                f"Spotify asks for an app's credentials and {' and '.join(missing)} "
-                f"{'is' if len(missing) == 1 else 'are'} not set. Make an app at "
-                f"https://developer.spotify.com/dashboard and put them into .env; or see the whole "
-                f"thing without an account: spotify-pipeline demo"
-            )
 
 
 class SpotifyClient:
@@ -84,7 +55,7 @@ class SpotifyClient:
         # spotipy closes the sessions itself when the client goes.
         self._spotify = spotipy.Spotify(
             auth_manager=self._sign_in,
-            requests_session=_quiet(session(judge_answer)),
+            requests_session=session(judge_answer),
             requests_timeout=TIMEOUT_SECONDS,
         )
         self._spotify.prefix = api_url if api_url.endswith("/") else f"{api_url}/"
@@ -97,7 +68,11 @@ class SpotifyClient:
     def playlist(self, playlist_id: str) -> Reply:
         """The playlist object with its first page, where Spotify gives one."""
         with self._signed_in():
-            body = self._spotify.playlist(playlist_id, additional_types=("track", "episode"))
+            body = _object(
+                self._spotify.playlist(playlist_id, additional_types=("track", "episode"))
+            )
+            if body.get("id") != playlist_id:
+                raise Unavailable("Spotify's answer is not about this playlist. Try again later.")
             return _reply(f"/v1/playlists/{playlist_id}", _TYPES, body)
 
     def page(self, playlist_id: str, listing: Listing, offset: int) -> Reply:
@@ -116,52 +91,23 @@ class SpotifyClient:
     def snapshot_id(self, playlist_id: str) -> str | None:
         """Spotify's version mark of the playlist, now."""
         with self._signed_in():
-            body = self._spotify.playlist(playlist_id, "snapshot_id")
-            return _reply("", {}, body).body.get("snapshot_id")
+            version = _object(self._spotify.playlist(playlist_id, "snapshot_id"))
+            return version.get("snapshot_id")
 
     @contextmanager
     def _signed_in(self) -> Iterator[None]:
         """A call with a token that holds; one that is refused all the same is forgotten."""
         self.sign_in()
+        cache = self._sign_in.cache_handler
+        token = cache.get_cached_token()
         try:
             with _explained():
                 yield
         except TokenRefused:
-            self._sign_in.cache_handler.get_cached_token()["expires_at"] = 0
+            with self._signing_in:
+                if cache.get_cached_token() is token:  # others may have a new one by now
+                    token["expires_at"] = 0
             raise
-
-
-def session(judge: Callable[[requests.Response], None]) -> requests.Session:
-    """A session that passes every answer to `judge`, which raises for those that are none."""
-    made = requests.Session()
-    made.hooks["response"].append(lambda response, **_: judge(response))
-    return made
-
-
-class _Body(dict[str, Any]):
-    """An answer that does not write itself out.
-
-    spotipy formats each for its debug log, whether that is read or not: a fifth of a call's time.
-    """
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} fields>"
-
-
-def _quiet(made: requests.Session) -> requests.Session:
-    """The session, with answers as `_Body`."""
-
-    def replace_json(response: requests.Response, **_: Any) -> None:
-        read = response.json
-
-        def json() -> Any:
-            body = read()
-            return _Body(body) if isinstance(body, dict) else body
-
-        response.json = json  # type: ignore[method-assign, assignment]
-
-    made.hooks["response"].append(replace_json)
-    return made
 
 
 class _TokenCache(MemoryCacheHandler):  # type: ignore[misc]
@@ -207,9 +153,13 @@ def _auth_manager(
 
 
 def _reply(path: str, params: Mapping[str, str], body: Any) -> Reply:
+    return Reply({"method": "GET", "path": path, "params": dict(params)}, _object(body))
+
+
+def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):  # spotipy gives None where the body is no JSON
         raise Unavailable(_NO_OBJECT)
-    return Reply({"method": "GET", "path": path, "params": dict(params)}, body)
+    return body
 
 
 @contextmanager
@@ -222,7 +172,7 @@ def _explained() -> Iterator[None]:
     except RecursionError as error:  # spotipy met JSON that is nested too deeply
         raise Unavailable(_NO_OBJECT) from error
     except requests.RequestException as error:
-        raise Unavailable(
+        raise Unreachable(
             f"Spotify could not be reached ({type(error).__name__}). "
             f"Check the network; the next run tries again."
         ) from error

@@ -9,7 +9,7 @@ from typing import Literal
 
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import PipelineError
-from spotify_pipeline.ingest.capture import capture
+from spotify_pipeline.ingest.capture import PlaylistCapture
 from spotify_pipeline.ingest.patience import Patience
 from spotify_pipeline.ingest.reader import PlaylistReader
 from spotify_pipeline.ingest.refetch import EarlierCaptures
@@ -88,7 +88,10 @@ def capture_day(
             for report in reports.values()
             if report.outcome == "failed"
         )
-        attempt = attempts.Attempt(tuple(playlist_ids), failures, patience.asked_to_wait_until)
+        asked = patience.asked_to_wait_until
+        if not asked and not any(report.name for report in reports.values()):
+            asked = wait_until  # nothing answered, so nothing took that wish back
+        attempt = attempts.Attempt(tuple(playlist_ids), failures, asked)
         attempts.record(store, day, started_at, attempt)
     return [reports[playlist_id] for playlist_id in playlist_ids]
 
@@ -104,9 +107,9 @@ def _capture_one(
 ) -> PlaylistReport:
     """Stores the raw document of one playlist, or tells why it can't be had."""
     try:
-        found = capture(
+        found = PlaylistCapture(
             reader, patience.for_playlist(), playlist_id, day, clock, earlier.pages_of(playlist_id)
-        )
+        ).run()
         # Whoever comes second finds the other's capture, which is as good.
         store.put_new(keys.raw(day, playlist_id), raw.encode(playlist_id, day, found.answers))
     except PipelineError as error:

@@ -6,18 +6,11 @@ was led to; whichever comes first is taken. What becomes of the sign-in does not
 
 import contextlib
 import functools
-import hmac
-import http.server
-import logging
-import os
-import queue
-import secrets
-import socketserver
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from spotipy.cache_handler import MemoryCacheHandler
@@ -25,29 +18,20 @@ from spotipy.oauth2 import SpotifyOAuth
 
 from spotify_pipeline.clock import Clock, machine_clock, today
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
+from spotify_pipeline.ingest.loopback import Form, Letterbox, listening
 from spotify_pipeline.ingest.refusals import json_object
-from spotify_pipeline.ingest.sign_in import LOOPBACK, PATH, PORT, SCOPE, SignIn
-
-DASHBOARD = "https://developer.spotify.com/dashboard"
+from spotify_pipeline.ingest.sessions import session
+from spotify_pipeline.ingest.sign_in import DASHBOARD, PORT, SCOPE, Credentials, SignIn
 
 _AGAIN = "Try again: spotify-pipeline login"
-_CONNECTION_SECONDS = 10
 _TOKEN_SECONDS = 20
-
-# On DEBUG it writes the client secret, the code and tokens.
-logging.getLogger("spotipy").setLevel(logging.INFO)
-
-Form = Mapping[str, str]
-"""What a redirect carries: state, and code or error."""
 
 _print_at_once = functools.partial(print, flush=True)
 
 
 def login(
-    client_id: str,
-    client_secret: str,
+    credentials: Credentials,
     accounts_url: str,
-    session: requests.Session,
     *,
     port: int = PORT,
     open_browser: bool = True,
@@ -58,24 +42,23 @@ def login(
 ) -> SignIn:
     """Asks a user for their consent and gives back the sign-in that came of it.
 
-    `session` becomes ours: its answers are judged here, and spotipy closes it in the end.
     `read_line` reads what the user pastes, and raises EOFError where nothing more can come, as
     `input` does; None where nobody can type. Port 0 is any free one.
     """
-    _require_app(client_id, client_secret)
-    letterbox = _Letterbox()
-    with _listening(port, letterbox) as redirect_uri:
+    credentials.require()
+    letterbox = Letterbox()
+    with listening(port, letterbox) as redirect_uri:
         # spotipy's cache is where the refresh token is picked up: asking for it as an answer
         # is deprecated.
         cache = MemoryCacheHandler()
         manager = SpotifyOAuth(
-            client_id=client_id,
-            client_secret=client_secret,
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
             redirect_uri=redirect_uri,
             scope=SCOPE,
             open_browser=False,
             cache_handler=cache,
-            requests_session=session,
+            requests_session=session(functools.partial(_judge, redirect_uri=redirect_uri)),
             requests_timeout=_TOKEN_SECONDS,
         )
         manager.OAUTH_AUTHORIZE_URL = f"{accounts_url.rstrip('/')}/authorize"
@@ -92,19 +75,9 @@ def login(
             f"Nobody signed in within {timeout_seconds:g} s. {_AGAIN}. If Spotify's page spoke of "
             f"an invalid redirect URI: {_add_redirect_uri(redirect_uri)}"
         )
-    _fetch_tokens(manager, _code(form), session)
-    return SignIn(cache.get_cached_token()["refresh_token"], today(clock), client_id)
-
-
-def _require_app(client_id: str, client_secret: str) -> None:
-    """spotipy would look for a missing one in variables of its own, and trip over odd letters."""
-    for name, value in (("SPOTIFY_CLIENT_ID", client_id), ("SPOTIFY_CLIENT_SECRET", client_secret)):
-        if not value or not value.isascii():
-            found = "holds letters that can't be in it" if value else "is not set"
-            raise FixConfiguration(
-                f"A user signs in to an app, and {name} {found}. "
-                f"Copy it from your app's settings at {DASHBOARD} into .env."
-            )
+    _fetch_tokens(manager, _code(form))
+    token = cache.get_cached_token()["refresh_token"]
+    return SignIn(token, today(clock), credentials.client_id)
 
 
 def _invitation(link: str, redirect_uri: str, timeout_seconds: float, can_paste: bool) -> str:
@@ -137,7 +110,7 @@ def _show(link: str) -> None:
 
 def _read_pasted(
     read_line: Callable[[], str],
-    letterbox: "_Letterbox",
+    letterbox: Letterbox,
     redirect_uri: str,
     tell: Callable[[str], object],
 ) -> None:
@@ -160,103 +133,6 @@ def _query(pasted: str) -> str:
         return ""
 
 
-class _Letterbox:
-    """Takes the redirects that answer our link, from wherever they come."""
-
-    def __init__(self) -> None:
-        self.state = secrets.token_urlsafe(32)
-        """What the link sends along and only its answer can know."""
-        self._forms: queue.SimpleQueue[Form] = queue.SimpleQueue()
-
-    def open(self, query: str) -> Form | None:
-        """What the query of a redirect carries, or None where it does not answer our link."""
-        form = dict(parse_qsl(query))
-        is_ours = hmac.compare_digest(form.get("state", "").encode(), self.state.encode())
-        return form if is_ours and (form.get("code") or form.get("error")) else None
-
-    def put(self, form: Form) -> None:
-        self._forms.put(form)
-
-    def wait(self, seconds: float) -> Form | None:
-        """The first one that was put in, or None where none came in time."""
-        try:
-            return self._forms.get(timeout=seconds)
-        except queue.Empty:
-            return None
-
-
-class _Listener(socketserver.ThreadingTCPServer):
-    """Waits for the redirect; a thread for each connection, as browsers open some in advance."""
-
-    # http.server's own class asks the name service for this machine's name, which may take long.
-    daemon_threads = True
-    allow_reuse_address = os.name == "posix"  # elsewhere it would share a port that is taken
-
-    def __init__(self, port: int, letterbox: _Letterbox) -> None:
-        self.letterbox = letterbox
-        super().__init__((LOOPBACK, port), _Connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke off; the browser shows that itself."""
-
-
-class _Connection(http.server.BaseHTTPRequestHandler):
-    timeout = _CONNECTION_SECONDS
-    server: _Listener
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        form = self.server.letterbox.open(query)
-        if path != PATH:
-            self._say(404, "There is nothing here.")
-        elif form is None:
-            self._say(400, "This does not answer the link in the terminal. Please use that link.")
-        else:
-            # Before the form is put in: after it the process may end at any moment.
-            try:
-                self._say(200, _farewell(form))
-            finally:
-                self.server.letterbox.put(form)
-
-    def _say(self, status: int, text: str) -> None:
-        body = f"<!doctype html><title>spotify-pipeline</title><p>{text}</p>\n".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing: it would write the code."""
-
-
-def _farewell(form: Form) -> str:
-    # Whether the app gets its token for the code is not known yet.
-    said = "You did not sign in" if "error" in form else "You have signed in"
-    return f"{said}; this window can be closed. The terminal says how it went on."
-
-
-@contextlib.contextmanager
-def _listening(port: int, letterbox: _Letterbox) -> Iterator[str]:
-    """Listens for as long as the block lasts, at the redirect URI that it gives."""
-    try:
-        listener = _Listener(port, letterbox)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FixConfiguration(
-            f"Can't wait for Spotify's answer on {LOOPBACK}:{port} ({reason}). Stop what uses that "
-            f"port, or choose another one with --port and add its address, "
-            f"http://{LOOPBACK}:<port>{PATH}, to the app's redirect URIs at {DASHBOARD}."
-        ) from error
-    with listener:
-        _in_background(listener.serve_forever, 0.01)
-        try:
-            yield f"http://{LOOPBACK}:{listener.server_address[1]}{PATH}"
-        finally:
-            listener.shutdown()
-
-
 def _code(form: Form) -> str:
     """The code of an answer; raises where there is an error in it."""
     error = form.get("error")
@@ -275,11 +151,8 @@ def _code(form: Form) -> str:
     )
 
 
-def _fetch_tokens(manager: SpotifyOAuth, code: str, session: requests.Session) -> None:
+def _fetch_tokens(manager: SpotifyOAuth, code: str) -> None:
     """Exchanges the code for tokens, which lie in the manager's cache afterwards."""
-    # First of all hooks: what a refused refresh means to others is not what a refused code means.
-    redirect_uri = manager.redirect_uri
-    session.hooks["response"].insert(0, lambda response, **_: _judge(response, redirect_uri))
     try:
         manager.get_access_token(code, as_dict=False, check_cache=False)
     except requests.RequestException as error:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import PipelineError, RetryLater
-from spotify_pipeline.ingest.refusals import AppRefused, TooManyCalls, Unavailable
+from spotify_pipeline.ingest.refusals import AppRefused, TooManyCalls, Unavailable, Unreachable
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ SILENT_SECONDS = 5
 """The wait where Spotify asks for one without saying how long."""
 
 OUTAGE = 5
-"""So many playlists in a row without an answer are no bad luck: the run asks no more."""
+"""So many playlists in a row without any answer are no bad luck: the run asks no more."""
 
 _TOO_MANY = "Spotify said 429: too many calls; it"
 _NOT_SAID = "does not say how long to wait"
@@ -93,7 +93,11 @@ class Patience:
         self.shut(RetryLater(f"{refusal}; it {asked}"))
 
     def hold_until(self, moment: datetime) -> None:
-        """As `shut`: an earlier run was asked to wait until `moment`."""
+        """An earlier run was asked to wait until `moment`: waits too, or shuts if that is long."""
+        seconds = (moment - self._clock()).total_seconds()
+        if seconds <= min(self._playlist_seconds, self._run_seconds):
+            self.close_gate(seconds, is_asked=True)
+            return
         self._wait_until = moment
         self.shut(
             RetryLater(
@@ -110,7 +114,7 @@ class Patience:
     def note(self, error: PipelineError | None) -> None:
         """How a playlist ended: too many without any answer end the run."""
         with self._lock:
-            self._unanswered = self._unanswered + 1 if isinstance(error, Unavailable) else 0
+            self._unanswered = self._unanswered + 1 if isinstance(error, Unreachable) else 0
             is_outage = self._unanswered >= OUTAGE
         if is_outage and error:
             self.shut(
@@ -164,7 +168,7 @@ class Patience:
                 until = f"{self._wait_until:%Y-%m-%d %H:%M} UTC"
                 self._asked = f"asks to wait {_spoken(seconds)}, until {until}"
             else:
-                self._asked = f"{_NOT_SAID}, {_spoken(seconds)} it would be now"
+                self._asked = f"names no wait that would do: trying {_spoken(seconds)}"
             return added
 
 
@@ -196,12 +200,15 @@ class PlaylistPatience:
                 else:
                     # Whoever asks for no wait, or for none again and again, gets one of ours.
                     seconds = max(refusal.seconds or SILENT_SECONDS, 2**refusals)
-                    self._patience.close_gate(seconds, is_asked=refusal.seconds is not None)
+                    self._patience.close_gate(seconds, is_asked=seconds == refusal.seconds)
                     refusals += 1
-            except Unavailable:
+            except Unavailable as failure:
                 pause = next(pauses, None)
-                self._left -= self._now() - began + (pause or 0)
-                if pause is None or self._left < 0:
+                if pause is None:
+                    raise
+                pause = max(pause, failure.seconds)
+                self._left -= self._now() - began + pause
+                if self._left < 0:
                     raise
                 self._patience.wait(pause)
 

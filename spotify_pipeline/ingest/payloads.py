@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from spotify_pipeline.ingest.reader import Listing
 from spotify_pipeline.ingest.refusals import Unavailable
+from spotify_pipeline.lake.raw import Answer
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ def listings(playlist: Mapping[str, Any]) -> list[Listing]:
     if playlist.get("tracks"):
         return ["tracks", "items"]
     return ["items"]
+
+
+def entries_of(answers: Sequence[Answer]) -> list[tuple[Any, Any]]:
+    """The fingerprint of a whole playlist."""
+    pages = (
+        first_page(answer.body) if answer.kind == "playlist" else parse_page(answer.body)
+        for answer in answers
+    )
+    return [entry for page in pages if page for entry in fingerprint(page)]
 
 
 def fingerprint(page: Page) -> list[tuple[Any, Any]]:

@@ -20,7 +20,15 @@ _LONGEST_WAIT = 7 * 24 * 3600
 
 
 class Unavailable(RetryLater):
-    """No answer, or none that can be read: the same call may do better in a moment."""
+    """No answer that can be read: the same call may do better in a moment, or in `seconds`."""
+
+    def __init__(self, text: str, seconds: int = 0) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class Unreachable(Unavailable):
+    """No answer at all: likely true of every playlist."""
 
 
 class TooManyCalls(RetryLater):
@@ -56,8 +64,10 @@ def judge_answer(response: "requests.Response") -> None:
     if status == 429:
         raise _too_many_calls(response)
     if status >= 500:
+        seconds = _retry_after(response) or 0
+        wait = f", and asks to wait {seconds} s" if seconds else ""
         raise Unavailable(
-            f"Spotify said {status} again and again: trouble on its side. The next run tries again."
+            f"Spotify said {status}: trouble on its side{wait}. The next run tries again.", seconds
         )
     judge = {401: _unauthorized, 403: _forbidden, 404: _not_found}.get(status, _other)
     raise judge(response)
@@ -95,13 +105,18 @@ def json_object(response: "requests.Response") -> Mapping[str, Any]:
 
 
 def _too_many_calls(response: "requests.Response") -> TooManyCalls:
-    header = response.headers.get("Retry-After", "")
-    seconds = int(min(float(header), _LONGEST_WAIT)) if header.isdecimal() else None
+    seconds = _retry_after(response)
     if "QUOTA_EXCEEDED" in response.text:
         return TooManyCalls(
             "Spotify said 429: the app's quota of calls is used up", seconds, is_quota=True
         )
     return TooManyCalls("Spotify said 429: too many calls", seconds, is_quota=False)
+
+
+def _retry_after(response: "requests.Response") -> int | None:
+    """The seconds that Spotify asks to wait, or None where it names none."""
+    header = response.headers.get("Retry-After", "")
+    return int(min(float(header), _LONGEST_WAIT)) if header.isdecimal() else None
 
 
 def _unauthorized(response: "requests.Response") -> PipelineError:

@@ -1,4 +1,4 @@
-"""A user's sign-in: what is stored of it, where, and when the consent behind it ends.
+"""Who reads: the app's credentials, and a user's sign-in: where it is stored, when it ends.
 
 How a user signs in is the business of `login`, and what the token is good for that of the client.
 """
@@ -20,6 +20,9 @@ from spotify_pipeline.errors import FixConfiguration
 SCOPE = "playlist-read-private playlist-read-collaborative"
 """What the user consents to."""
 
+DASHBOARD = "https://developer.spotify.com/dashboard"
+"""Where the owner of an app sets it up."""
+
 LOOPBACK = "127.0.0.1"
 PORT = 8888
 PATH = "/callback"
@@ -29,6 +32,35 @@ REDIRECT_URI = f"http://{LOOPBACK}:{PORT}{PATH}"
 CONSENT_MONTHS = 6
 WARN_DAYS = 30
 """So long before its end a consent is worth renewing."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An app's id and secret, and a user's refresh token where one has signed in."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+
+    def require(self) -> None:
+        """Raises `FixConfiguration` naming what is not set or can't be right."""
+        values = {
+            "SPOTIFY_CLIENT_ID": self.client_id,
+            "SPOTIFY_CLIENT_SECRET": self.client_secret,
+        }
+        if missing := [name for name, value in values.items() if not value]:
+            raise FixConfiguration(
+                f"Spotify asks for an app's credentials and {' and '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} not set. Make an app at {DASHBOARD} and "
+                f"put them into .env; or see the whole thing without an account: "
+                f"spotify-pipeline demo"
+            )
+        values["SPOTIFY_REFRESH_TOKEN"] = self.refresh_token
+        if odd := [name for name, value in values.items() if not value.isascii()]:
+            raise FixConfiguration(
+                f"{' and '.join(odd)}: letters that can't be in it. Copy it once more, from "
+                f"{DASHBOARD}."
+            )
 
 
 @dataclass(frozen=True)
@@ -149,15 +181,17 @@ class SignInFile:
                 f"Make that place writable, or set SPOTIFY_PIPELINE_HOME."
             ) from error
 
-    def keep(self, refresh_token: str, instead_of: str) -> None:
-        """Stores the token that came with a refresh; the consent stays the one it was.
+    def keep(self, refresh_token: str, instead_of: str) -> bool:
+        """Stores the token that came with a refresh, and says so; the consent stays as it was.
 
-        Does nothing where the file no longer holds `instead_of`: somebody has signed in anew since,
-        and the older consent's token must not take that place.
+        Stores nothing where the file holds another one than `instead_of`: somebody has signed in
+        anew since, and the older consent's token must not take that place.
         """
         found = self.read()
-        if found and found.refresh_token == instead_of:
+        is_ours = found is not None and found.refresh_token == instead_of
+        if found and is_ours:
             self.write(replace(found, refresh_token=refresh_token))
+        return is_ours
 
 
 def find(

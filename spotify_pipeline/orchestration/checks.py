@@ -14,6 +14,7 @@ import dagster as dg
 
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock, today
+from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
 from spotify_pipeline.lake import attempts, batch
 from spotify_pipeline.lake.attempts import Failure
@@ -188,12 +189,17 @@ def _capture_finding(expected: str, missing: dict[date, list[Failure]]) -> Findi
 
 def _signed_in(facts: Facts) -> Finding:
     """Dates alone tell: what Spotify says to the token, each capture finds out."""
-    found = sign_in.consent(facts.spotify.sign_in(), facts.day)
+    expected = f"the user's consent holds for {sign_in.WARN_DAYS} more days"
+    try:
+        found = sign_in.consent(facts.spotify.sign_in(), facts.day)
+    except FixConfiguration as error:
+        return Finding(expected, "the sign-in can't be read", (str(error),))
+    is_worth_a_look = found.ends_soon or not found.is_known
     return Finding(
-        f"the user's consent holds for {sign_in.WARN_DAYS} more days",
+        expected,
         found.text,
-        (found.text,) if found.is_over or found.ends_soon else (),
-        only_warns=found.ends_soon,
+        (found.text,) if found.is_over or is_worth_a_look else (),
+        only_warns=is_worth_a_look,
     )
 
 

@@ -61,8 +61,13 @@ def run_day(
     day: date,
     options: BatchOptions | None = None,
     capture: CaptureOptions | None = None,
+    *,
+    is_talkative: bool = False,
 ) -> RunOutcome:
-    """Runs the daily job for `day`; failures are told, not raised."""
+    """Runs the daily job for `day`; failures are told, not raised.
+
+    If it `is_talkative`, the steps' own words go to the standard error while it runs.
+    """
     job = definitions.resolve_job_def(jobs.DAILY)
     days = job.partitions_def
     if days and not days.has_partition_key(day.isoformat()):
@@ -78,7 +83,7 @@ def run_day(
                 "lake": options or BatchOptions(),
             },
             # The outcome is told at the end; the whole log is in the UI.
-            loggers={"console": {"config": {"log_level": "CRITICAL"}}},
+            loggers={"progress": {"config": {"is_talkative": is_talkative}}},
         ),
         partition_key=day.isoformat(),
         instance=instance,

@@ -17,7 +17,7 @@ from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
 from spotify_pipeline.ingest.playlist_ids import parse_playlists
 from spotify_pipeline.ingest.reader import PlaylistReader
-from spotify_pipeline.ingest.sign_in import SignIn, SignInFile
+from spotify_pipeline.ingest.sign_in import Credentials, SignIn, SignInFile
 from spotify_pipeline.lake import stamp
 from spotify_pipeline.lake.batch import Engine
 from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
@@ -57,7 +57,7 @@ class SpotifyApi(SpotifyResource):
 
     @contextmanager
     def reader(self, clock: Clock) -> Iterator[PlaylistReader]:  # noqa: ARG002
-        from spotify_pipeline.ingest.client import Credentials, SpotifyClient
+        from spotify_pipeline.ingest.client import SpotifyClient
 
         env = read_environment()
         user = self.sign_in()
@@ -69,11 +69,17 @@ class SpotifyApi(SpotifyResource):
         yield SpotifyClient(credentials, self.api_url, self.accounts_url, self._keep)
 
     def _keep(self, refresh_token: str, instead_of: str) -> None:
+        log = dg.get_dagster_logger()
         try:
-            SignInFile(Path(self.sign_in_file)).keep(refresh_token, instead_of)
+            if not SignInFile(Path(self.sign_in_file)).keep(refresh_token, instead_of):
+                log.warning(
+                    "Spotify sent a new refresh token in place of SPOTIFY_REFRESH_TOKEN, and "
+                    "there is nowhere to keep it. If later runs are refused, take the variable "
+                    "out and sign in: spotify-pipeline login"
+                )
         except FixConfiguration as error:
             # The token at hand is good for today; the next run may have to tell.
-            dg.get_dagster_logger().warning(str(error))
+            log.warning(str(error))
 
     def sign_in(self) -> SignIn | None:
         env = read_environment()
@@ -104,7 +110,7 @@ class SandboxSpotify(SpotifyResource):
 
     @contextmanager
     def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
-        from spotify_pipeline.ingest.client import Credentials, SpotifyClient
+        from spotify_pipeline.ingest.client import SpotifyClient
         from spotify_pipeline.sandbox.app import create_app
         from spotify_pipeline.sandbox.catalogue import Catalogue
         from spotify_pipeline.sandbox.server import SandboxServer

@@ -1,6 +1,6 @@
 """`daily`: the day's run, and its hourly rescue until the day is whole."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -52,7 +52,9 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         store = lake.store()
         captured = raw.captured(store, day)
         missing = [id_ for id_ in spotify.playlist_ids() if id_ not in captured]
-        wait_until = attempts.wait_until(store, clock())
+        # A short wait the run itself waits out.
+        soon = clock() + timedelta(seconds=deployment.capture.playlist_wait_seconds)
+        wait_until = attempts.wait_until(store, soon)
         lacking = None
         if missing and not wait_until:
             lacking = f"{len(missing)} playlists are not captured"

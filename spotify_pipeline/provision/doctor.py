@@ -1,23 +1,24 @@
-"""`spotify-pipeline doctor`: says what is configured and tries each thing; it changes nothing.
+"""`spotify-pipeline doctor`: says what is configured and tries each thing; it changes no data.
 
 The trying is done by the pieces that do the work; here they are asked one after the other, and one
 that fails stops none of the others.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import VARIABLES, Deployment, Environment
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
-from spotify_pipeline.ingest import payloads
+from spotify_pipeline.ingest.capture import PlaylistCapture
 from spotify_pipeline.ingest.patience import Patience
 from spotify_pipeline.ingest.reader import PlaylistReader
-from spotify_pipeline.ingest.sign_in import SignIn, consent
+from spotify_pipeline.ingest.sign_in import Credentials, SignIn, consent
 from spotify_pipeline.lake import attempts, stamp
 from spotify_pipeline.lake.store import FolderStore
 
@@ -64,14 +65,24 @@ def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[
     yield _verdict("home", lambda: _home(deployment.home))
     if deployment.lake == "folder":
         yield _verdict("lake", lambda: _lake(deployment))
-    yield _verdict("playlists", lambda: f"{len(spotify.playlist_ids())} configured")
+    else:
+        yield Verdict("lake", "warn", "S3, Glue and Snowflake are not looked at by this release")
+    if deployment.name != "demo":
+        yield _verdict("credentials", lambda: _credentials(deployment.environment))
     yield _consent(spotify, clock)
+    playlist_ids: list[str] = []
+
+    def playlists() -> str:
+        playlist_ids.extend(spotify.playlist_ids())
+        return f"{len(playlist_ids)} configured"
+
+    yield _verdict("playlists", playlists)
     if deployment.lake == "folder":
-        wait = _verdict("limits", lambda: _no_wait(deployment, clock))
-        yield wait
-        if wait.state != "ok":
+        limits = _verdict("limits", lambda: _no_wait(deployment, clock))
+        yield limits
+        if limits.state != "ok":
             return
-    yield from _reading(spotify, clock)
+    yield from _reading(spotify, playlist_ids, clock)
 
 
 def _verdict(subject: str, try_it: Callable[[], str]) -> Verdict:
@@ -123,32 +134,36 @@ def _consent(spotify: Spotify, clock: Clock) -> Verdict:
     return Verdict("consent", "warn" if is_worth_a_look else "ok", found.text)
 
 
-def _reading(spotify: Spotify, clock: Clock) -> Iterator[Verdict]:
-    """Signing in as the app or its user, and each playlist by its first page."""
-    try:
-        with spotify.reader(clock) as reader:
-            patience = Patience(1, _WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
-            sign_in = _verdict("token", lambda: _token(reader, patience))
-            yield sign_in
-            if sign_in.state == "ok":
-                for playlist_id in spotify.playlist_ids():
-                    yield _verdict(playlist_id, lambda: _playlist(reader, patience, playlist_id))  # noqa: B023
-    except PipelineError as error:
-        yield Verdict("token", "FAIL", str(error))
+def _reading(spotify: Spotify, playlist_ids: Sequence[str], clock: Clock) -> Iterator[Verdict]:
+    """Signing in as the app or its user, and each playlist as far as its second page."""
+    with ExitStack() as stack:
+        patience = Patience(1, _WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
+        readers: list[PlaylistReader] = []
+
+        def token() -> str:
+            readers.append(stack.enter_context(spotify.reader(clock)))
+            patience.for_playlist().call(readers[0].sign_in)
+            return "Spotify gives one"
+
+        sign_in = _verdict("token", token)
+        yield sign_in
+        if sign_in.state == "ok":
+            for playlist_id in playlist_ids:
+                probe = PlaylistCapture(
+                    readers[0], patience.for_playlist(), playlist_id, today(clock), clock
+                ).probe
+                yield _verdict(playlist_id, partial(_playlist, probe))
 
 
-def _token(reader: PlaylistReader, patience: Patience) -> str:
-    patience.for_playlist().call(reader.sign_in)
-    return "Spotify gives one"
+def _playlist(probe: Callable[[], tuple[str, int]]) -> str:
+    name, entries = probe()
+    return f"{name!r}, {entries:,} entries"
 
 
-def _playlist(reader: PlaylistReader, patience: Patience, playlist_id: str) -> str:
-    call = patience.for_playlist().call
-    reply = call(lambda: reader.playlist(playlist_id))
-    page = payloads.first_page(reply.body)
-    if page is None:
-        page = payloads.parse_page(call(lambda: reader.page(playlist_id, "items", 0)).body)
-    return f"{reply.body.get('name')!r}, {page.total:,} entries"
+def _credentials(environment: Environment) -> str:
+    client_id = environment["SPOTIFY_CLIENT_ID"]
+    Credentials(client_id, environment["SPOTIFY_CLIENT_SECRET"]).require()
+    return f"of the app {client_id}"
 
 
 def _masked(secret: str) -> str:

@@ -34,7 +34,7 @@ ID = "3cEYpjA9oz9GiPac4AsH4n"
 EDITORIAL = "37i9dQZF1DXcBWIGoYBM5M"
 APP = Credentials("app-id", "hush-secret")
 USER = Credentials("app-id", "hush-secret", "hush-refresh")
-PLAYLIST = {"name": "Playlist", "snapshot_id": "version1"}
+PLAYLIST = {"id": ID, "name": "Playlist", "snapshot_id": "version1"}
 TOKEN = {"access_token": "hush-access", "expires_in": 3600}
 
 
@@ -180,7 +180,8 @@ def test_the_token_does_not_follow_a_redirect_to_another_host(spotify: Spotify) 
         thread.start()
         elsewhere = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         spotify.answers = [Response(status_code=302, headers={"Location": elsewhere})]
-        spotify.client().playlist(ID)
+        with pytest.raises(Unavailable, match="not about this playlist"):
+            spotify.client().playlist(ID)
         thread.join(timeout=5)
     assert b"GET /" in heard[0]
     assert b"hush" not in heard[0]

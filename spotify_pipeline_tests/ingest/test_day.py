@@ -21,6 +21,7 @@ from spotify_pipeline.ingest.refusals import (
     TokenRefused,
     TooManyCalls,
     Unavailable,
+    Unreachable,
     UserNeeded,
 )
 from spotify_pipeline.lake import attempts, keys
@@ -397,13 +398,19 @@ def test_an_outage_is_not_asked_about_playlist_by_playlist(
     store: FolderStore, time: FakeTime
 ) -> None:
     ids = [f"p{number:03}" for number in range(100)]
-    reader = Reader(**dict.fromkeys(ids, Reading(Unavailable("said 502"))))
+    reader = Reader(**dict.fromkeys(ids, Reading(Unreachable("no answer"))))
     found = capture(reader, store, *ids, time=time)
     assert len(reader.calls) == 5 * 4
-    assert found[4].reason == "said 502"
+    assert found[4].reason == "no answer"
     assert {report.reason for report in found[5:]} == {
-        "said 502 (5 playlists in a row; the others were not tried.)"
+        "no answer (5 playlists in a row; the others were not tried.)"
     }
+
+
+def test_many_playlists_that_spotify_itself_trips_over_stop_no_other(store: FolderStore) -> None:
+    broken = {f"a{number}": Reading(Unavailable("said 502")) for number in range(8)}
+    found = capture(Reader(**broken, b=SMALL), store, *broken, "b")
+    assert found[-1].outcome == "captured"
 
 
 @pytest.mark.parametrize("good", [SMALL, Reading(PlaylistRefused("404"))], ids=["here", "404"])
@@ -411,11 +418,11 @@ def test_trouble_with_an_answer_now_and_then_is_no_outage(
     store: FolderStore, good: Reading
 ) -> None:
     ids = [f"p{number:03}" for number in range(20)]
-    bad = Reading(Unavailable("said 502"))
+    bad = Reading(Unreachable("no answer"))
     reader = Reader(**{id_: bad if n % 5 else good for n, id_ in enumerate(ids)})
     found = capture(reader, store, *ids)
     assert set(ids) <= set(reader.calls)
-    assert all(report.reason == "said 502" for n, report in enumerate(found) if n % 5)
+    assert all(report.reason == "no answer" for n, report in enumerate(found) if n % 5)
 
 
 # Breaking off

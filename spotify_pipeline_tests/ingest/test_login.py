@@ -22,9 +22,9 @@ from starlette.routing import Route
 
 from spotify_pipeline.clock import frozen_clock
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
-from spotify_pipeline.ingest.login import _Connection, login
-from spotify_pipeline.ingest.refusals import judge_sign_in
-from spotify_pipeline.ingest.sign_in import SignIn
+from spotify_pipeline.ingest.login import login
+from spotify_pipeline.ingest.loopback import _Connection
+from spotify_pipeline.ingest.sign_in import Credentials, SignIn
 from spotify_pipeline.sandbox.server import SandboxServer
 
 NEARLY_MIDNIGHT = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
@@ -138,10 +138,8 @@ def _no_thread_breaks_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def sign_in(accounts: Accounts, user: User, **options: Any) -> SignIn:
     given: dict[str, Any] = {"port": 0, "open_browser": False, "timeout_seconds": 5}
     return login(
-        "app-id",
-        "hush-secret",
+        Credentials("app-id", "hush-secret"),
         accounts.server.accounts_url,
-        requests.Session(),
         tell=user.tell,
         clock=frozen_clock(NEARLY_MIDNIGHT),
         **{**given, **options},
@@ -223,10 +221,8 @@ def test_the_accounts_address_may_end_in_a_slash(accounts: Accounts) -> None:
     url = f"{accounts.server.accounts_url}/"
     user = User(follow)
     login(
-        "app-id",
-        "hush-secret",
+        Credentials("app-id", "hush-secret"),
         url,
-        requests.Session(),
         port=0,
         open_browser=False,
         tell=user.tell,
@@ -578,7 +574,7 @@ def test_a_port_that_can_t_be_had_is_named_with_the_way_to_another(
     [
         ("", "hush", "SPOTIFY_CLIENT_ID is not set"),
         ("app-id", "", "SPOTIFY_CLIENT_SECRET is not set"),
-        ("app-id", "hush…", "SPOTIFY_CLIENT_SECRET holds letters that can't be in it"),
+        ("app-id", "hush…", "SPOTIFY_CLIENT_SECRET: letters that can't be in it"),
     ],
 )
 def test_an_app_s_id_and_secret_are_needed_first(
@@ -587,7 +583,7 @@ def test_an_app_s_id_and_secret_are_needed_first(
     monkeypatch.setenv("SPOTIPY_CLIENT_ID", "another")  # spotipy would take these
     monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", "another")
     with pytest.raises(FixConfiguration, match=said) as caught:
-        login(client_id, secret, "http://127.0.0.1:9", requests.Session(), tell=pytest.fail)
+        login(Credentials(client_id, secret), "http://127.0.0.1:9", tell=pytest.fail)
     assert "https://developer.spotify.com/dashboard" in str(caught.value)
     assert "hush" not in str(caught.value)
 
@@ -595,7 +591,6 @@ def test_an_app_s_id_and_secret_are_needed_first(
 # The code is not taken
 
 
-@pytest.mark.parametrize("is_judged", [False, True], ids=["plain session", "session that judges"])
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
@@ -618,19 +613,14 @@ def test_an_app_s_id_and_secret_are_needed_first(
     ],
 )
 def test_a_refused_code_is_told_with_the_way_on(
-    accounts: Accounts, answer: object, kind: type[PipelineError], said: str, is_judged: bool
+    accounts: Accounts, answer: object, kind: type[PipelineError], said: str
 ) -> None:
     accounts.tokens = JSONResponse(answer, 400)
-    session = requests.Session()
-    if is_judged:
-        session.hooks["response"].append(lambda response, **_: judge_sign_in(response))
     user = User(follow)
     with pytest.raises(PipelineError) as caught:
         login(
-            "app-id",
-            "hush-secret",
+            Credentials("app-id", "hush-secret"),
             accounts.server.accounts_url,
-            session,
             port=0,
             open_browser=False,
             tell=user.tell,
@@ -682,10 +672,8 @@ def test_a_network_that_goes_away_is_told_as_such(accounts: Accounts) -> None:
     user = User()
     with pytest.raises(RetryLater, match="could not be reached for the token") as caught:
         login(
-            "app-id",
-            "hush-secret",
+            Credentials("app-id", "hush-secret"),
             f"http://127.0.0.1:{free_port()}",
-            requests.Session(),
             port=0,
             open_browser=False,
             read_line=paste,

@@ -42,8 +42,8 @@ KINDS_OF_THE_API: list[FaultKind] = [kind for kind in get_args(FaultKind) if kin
 
 # What each says when it does not end, and about which playlists; the others are captured.
 FOR_EVER: dict[FaultKind, tuple[str, tuple[str, ...]]] = {
-    "rate_limit": ("asks to wait", IDS),
-    "rate_limit_silent": ("does not say how long to wait", IDS),
+    "rate_limit": ("429: too many calls", IDS),
+    "rate_limit_silent": ("names no wait that would do", IDS),
     "quota": ("quota of calls is used up", IDS),
     "server_error": ("Spotify said 50", IDS),
     "timeout": ("could not be reached", IDS),

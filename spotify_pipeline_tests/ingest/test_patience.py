@@ -15,12 +15,14 @@ from spotify_pipeline.ingest.refusals import (
     TokenRefused,
     TooManyCalls,
     Unavailable,
+    Unreachable,
     UserNeeded,
 )
 from spotify_pipeline_tests.ingest.fakes import FakeTime
 from spotify_pipeline_tests.synthetic import NOON
 
 DOWN = Unavailable("said 502")
+UNREACHABLE = Unreachable("no answer")
 
 
 def busy(seconds: int | None) -> TooManyCalls:
@@ -442,22 +444,24 @@ def test_a_plain_no_is_not_asked_about_again_and_stops_no_other(
 def test_too_many_playlists_in_a_row_without_an_answer_end_the_run(time: FakeTime) -> None:
     patience = time.patience()
     for _ in range(OUTAGE - 1):
-        patience.note(DOWN)
+        patience.note(UNREACHABLE)
     assert is_open(patience)
-    patience.note(TokenRefused("said 401"))
+    patience.note(UNREACHABLE)
     said = refused(patience)
-    assert said == f"said 401 ({OUTAGE} playlists in a row; the others were not tried.)"
+    assert said == f"no answer ({OUTAGE} playlists in a row; the others were not tried.)"
     assert OUTAGE == 5
 
 
 @pytest.mark.parametrize(
-    "end", [None, PlaylistRefused("404"), RetryLater("changed")], ids=["success", "404", "changed"]
+    "end",
+    [None, PlaylistRefused("404"), RetryLater("changed"), DOWN],
+    ids=["success", "404", "changed", "502"],
 )
 def test_any_answer_in_between_breaks_the_row(time: FakeTime, end: PipelineError | None) -> None:
     patience = time.patience()
     for _ in range(3):
         for _ in range(OUTAGE - 1):
-            patience.note(DOWN)
+            patience.note(UNREACHABLE)
         patience.note(end)
     assert is_open(patience)
 
@@ -532,3 +536,30 @@ def test_who_waits_at_the_gate_is_woken_when_it_is_shut() -> None:
     patience.shut(RetryLater("the quota is used up"))
     assert ended.wait(timeout=5), "it still waits"
     assert [str(error) for error in caught] == ["the quota is used up"]
+
+
+def test_a_server_in_trouble_is_asked_again_after_the_wait_that_it_names(time: FakeTime) -> None:
+    answers = iter([Unavailable("said 503", 30), None])
+
+    def ask() -> None:
+        if error := next(answers):
+            raise error
+
+    time.patience().for_playlist().call(ask)
+    assert time.naps == [30]
+
+
+def test_a_server_in_trouble_that_names_too_long_a_wait_is_given_up(time: FakeTime) -> None:
+    def ask() -> None:
+        raise Unavailable("said 503 and asks to wait 3600 s", 3600)
+
+    with pytest.raises(Unavailable, match="3600 s"):
+        time.patience().for_playlist().call(ask)
+    assert time.naps == []
+
+
+def test_what_is_left_of_an_earlier_wait_is_waited_out_if_it_is_short(time: FakeTime) -> None:
+    patience = time.patience()
+    patience.hold_until(NOON + timedelta(seconds=20))
+    patience.for_playlist().call(lambda: None)
+    assert time.naps == [20]

@@ -90,7 +90,7 @@ def test_each_refusal_is_told_with_what_to_do(
 def test_trouble_of_the_server_may_pass_and_is_told_truly(status: int) -> None:
     error = meaning(answer(status, "<h1>oops</h1>", Retry_After="3600"))
     assert type(error) is Unavailable
-    assert f"Spotify said {status} again and again" in str(error)
+    assert f"Spotify said {status}: trouble on its side, and asks to wait 3600 s" in str(error)
 
 
 @pytest.mark.parametrize("sort", [RetryLater, FixConfiguration, SkipThis])

@@ -62,16 +62,35 @@ def found(deployment: Deployment, spotify: Spotify) -> dict[str, tuple[str, str]
 def test_where_all_is_well_each_thing_is_ok(deployment: Deployment) -> None:
     verdicts = found(deployment, Spotify(a=SMALL, b=Reading(*pages(100, 50))))
     assert {state for state, _ in verdicts.values()} == {"ok"}
-    assert list(verdicts) == ["home", "lake", "playlists", "consent", "limits", "token", "a", "b"]
+    subjects = ["home", "lake", "consent", "playlists", "limits", "token", "a", "b"]
+    assert list(verdicts) == subjects
     assert verdicts["b"][1] == "'Playlist', 150 entries"
     assert verdicts["playlists"][1] == "2 configured"
 
 
-def test_a_playlist_costs_one_call(deployment: Deployment) -> None:
-    spotify = Spotify(a=Reading(*pages(100, 100)))
+def test_a_playlist_costs_two_calls_at_most(deployment: Deployment) -> None:
+    spotify = Spotify(a=Reading(*pages(100, 100, 100)), b=SMALL)
     found(deployment, spotify)
     assert spotify.reading is not None
-    assert spotify.reading.calls == ["a"]
+    assert spotify.reading.calls == ["a", "a items 100", "b"]
+
+
+def test_a_playlist_of_which_only_the_first_page_can_be_read_is_named(
+    deployment: Deployment,
+) -> None:
+    closed = SkipThis("Spotify said 403: not yours.")
+    first, _ = pages(100, 100)
+    verdicts = found(deployment, Spotify(a=Reading(first, closed)))
+    assert verdicts["a"] == ("FAIL", "Spotify said 403: not yours.")
+
+
+def test_where_no_playlists_are_configured_only_that_fails(deployment: Deployment) -> None:
+    class Empty(Spotify):
+        def playlist_ids(self) -> list[str]:
+            raise FixConfiguration("No playlists are configured.")
+
+    verdicts = found(deployment, Empty())
+    assert {s for s, (state, _) in verdicts.items() if state == "FAIL"} == {"playlists"}
 
 
 def test_each_playlist_that_can_t_be_read_is_named_with_the_reason(deployment: Deployment) -> None:

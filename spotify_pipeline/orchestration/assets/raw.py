@@ -56,7 +56,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             playlist_ids = spotify.playlist_ids()
             if set(playlist_ids) <= raw.captured(store, day):
                 # Also tells who is wanted no more, when one was taken out of the configuration.
-                attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), ()))
+                _record(store, day, clock, playlist_ids, ())
                 return _result(store, day, _already_there(playlist_ids))
             reports = _reports(
                 spotify, store, playlist_ids, day, clock, context.log.info, policy, config
@@ -96,8 +96,21 @@ def _reports(
     except PipelineError as error:
         # Nothing could even be asked: that is true of every playlist.
         failures = tuple(Failure(playlist_id, str(error)) for playlist_id in playlist_ids)
-        attempts.record(store, day, clock(), Attempt(tuple(playlist_ids), failures))
+        _record(store, day, clock, playlist_ids, failures)
         return [PlaylistReport(f.playlist_id, "failed", reason=f.reason) for f in failures]
+
+
+def _record(
+    store: ObjectStore,
+    day: date,
+    clock: Clock,
+    playlist_ids: Sequence[str],
+    failures: Sequence[Failure],
+) -> None:
+    """An attempt that asked for nothing; what Spotify asked for before it stays in force."""
+    wait_until = attempts.wait_until(store, clock())
+    attempt = Attempt(tuple(playlist_ids), tuple(failures), wait_until)
+    attempts.record(store, day, clock(), attempt)
 
 
 def _none_captured(reports: Sequence[PlaylistReport]) -> str:
@@ -131,12 +144,12 @@ def _result(
         "already_there": outcomes.count("already there"),
         "failed": outcomes.count("failed"),
         "entries_captured": sum(report.entries for report in reports),
-        "playlists": dg.MetadataValue.table([_record(report) for report in reports]),
+        "playlists": dg.MetadataValue.table([_row(report) for report in reports]),
     }
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _record(report: PlaylistReport) -> dg.TableRecord:
+def _row(report: PlaylistReport) -> dg.TableRecord:
     since = report.unchanged_since
     return dg.TableRecord(
         {
