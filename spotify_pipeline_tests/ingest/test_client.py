@@ -1,6 +1,7 @@
 """The client against a server that misbehaves: one call, one answer or one error, and soon."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import requests
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -27,7 +29,9 @@ from spotify_pipeline.ingest.refusals import (
     TooManyCalls,
     Unavailable,
     UserNeeded,
+    judge_answer,
 )
+from spotify_pipeline.ingest.sessions import session
 from spotify_pipeline.sandbox.server import SandboxServer
 
 ID = "3cEYpjA9oz9GiPac4AsH4n"
@@ -585,3 +589,28 @@ def test_no_error_holds_a_secret(spotify: Spotify) -> None:
         spotify.client(USER).playlist(ID)
     assert "hush" not in repr(caught.value)
     assert "hush" not in repr(USER)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["counted", "chunked"])
+def test_an_answer_that_trickles_in_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, is_chunked: bool
+) -> None:
+    """Each byte comes in time, and they would come for ever."""
+    monkeypatch.setattr("spotify_pipeline.ingest.sessions.CALL_SECONDS", 0.3)
+    head = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: 1000000"
+    stopped = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
+            while not stopped.wait(0.05):
+                connection.sendall(b"1\r\n \r\n" if is_chunked else b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=trickle, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(requests.ReadTimeout):
+            session(judge_answer).get(url, timeout=5)
+        stopped.set()

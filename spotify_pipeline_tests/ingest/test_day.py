@@ -495,3 +495,14 @@ def test_a_run_that_breaks_off_makes_no_more_calls(store: FolderStore) -> None:
         )  # fmt: skip
     assert [call for call in reader.calls if "items" in call] == [f"a items {n}" for n in (1, 2, 3)]
     assert store.list_keys(keys.RAW) == []
+
+
+def test_a_wish_that_was_ignored_stays_where_nothing_answered(store: FolderStore) -> None:
+    until = NOON + timedelta(hours=5)
+    attempts.record(store, DAY, NOON, attempts.Attempt(("p",), (), until))
+    time = FakeTime(NOON + timedelta(hours=1))
+    capture(Reader(p=Reading(Unreachable("no answer"))), store, time=time, ignore_wait=True)
+    assert attempts.wait_until(store, time.clock()) == until
+    time.go_on(60)
+    capture(Reader(p=SMALL), store, time=time, ignore_wait=True)
+    assert attempts.wait_until(store, time.clock()) is None

@@ -69,6 +69,9 @@ FINAL = {
     *("quota", "unauthorized", "forbidden", "premium", "not_allowlisted", "not_found"),
     *("items_closed", "invalid_grant"),
 }
+# Refusals of the app and limits are true of every playlist.
+OF_THE_APP = {"quota", "premium", "not_allowlisted", "rate_limit", "rate_limit_silent"}
+OF_ONE_PLAYLIST = [kind for kind in KINDS if KINDS[kind].where == "api" and kind not in OF_THE_APP]
 
 
 @pytest.fixture(autouse=True)
@@ -155,14 +158,10 @@ def test_a_misbehaviour_that_passes_is_not_noticed(kind: FaultKind, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [kind for kind in KINDS_OF_THE_API if KINDS[kind].where == "api"])
+@pytest.mark.parametrize("kind", OF_ONE_PLAYLIST)
 def test_a_misbehaviour_towards_one_playlist_alone_stops_no_other(
     kind: FaultKind, tmp_path: Path
 ) -> None:
-    if kind in {"quota", "premium", "not_allowlisted"}:
-        pytest.skip("true of the app, and so of every playlist")
-    if kind in {"rate_limit", "rate_limit_silent"}:
-        pytest.skip("a limit is the app's, and everybody waits")
     store = FolderStore(tmp_path)
     reports = live_through([Fault(kind, playlist_id=LONG)], store)
     assert reports[LONG].outcome == "failed"

@@ -32,7 +32,7 @@ class FakeSpotify:
 
     def __init__(self, playlists: Mapping[str, list[str] | PipelineError]) -> None:
         self.playlists = dict(playlists)
-        self.user: SignIn | None = None
+        self.user: SignIn | PipelineError | None = None
         self.is_closed: PipelineError | None = None
         self.asked: list[str] = []
 
@@ -40,6 +40,8 @@ class FakeSpotify:
         return list(self.playlists)
 
     def sign_in(self) -> SignIn | None:
+        if isinstance(self.user, PipelineError):
+            raise self.user
         return self.user
 
     @contextmanager

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from spotify_pipeline import contract
-from spotify_pipeline.errors import RetryLater, SkipThis
+from spotify_pipeline.errors import FixConfiguration, RetryLater, SkipThis
 from spotify_pipeline.lake import attempts, batch
 from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
@@ -111,6 +111,20 @@ def test_an_earlier_wish_to_wait_is_respected_unless_told_otherwise(world: World
     assert "until 2026-11-10 11:00 UTC" in "".join(outcome.failed_steps)
     assert "--ignore-wait" in "".join(outcome.failed_steps)
     assert world.run(capture=CaptureOptions(ignore_wait=True)).is_well
+
+
+@pytest.mark.slow
+def test_a_wish_to_wait_outlives_runs_that_ask_for_nothing(after_a_day: World) -> None:
+    world = after_a_day
+    until = world.clock() + timedelta(hours=5)
+    attempts.record(world.store, DAY, world.clock(), Attempt(("chart", "radio"), (), until))
+    world.minutes += 60
+    world.materialize("raw_playlist_json")  # all is there
+    world.spotify.playlists["late"] = ["song9"]
+    world.spotify.is_closed = FixConfiguration("The sign-in can't be read.")
+    world.minutes += 60
+    world.materialize("raw_playlist_json")
+    assert attempts.wait_until(world.store, world.clock()) == until
 
 
 @pytest.mark.slow

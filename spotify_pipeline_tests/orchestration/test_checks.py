@@ -167,6 +167,15 @@ def test_the_consent_warns_thirty_days_ahead_and_fails_when_it_is_over(
 
 
 @pytest.mark.slow
+def test_a_sign_in_that_can_t_be_read_leaves_the_other_checks_their_say(world: World) -> None:
+    world.spotify.user = FixConfiguration("Other users may read it: chmod 600")
+    outcome = world.run()
+    assert outcome.failed_steps == []
+    assert world.verdict("raw_playlist_json", "captured")
+    assert "chmod 600" in "".join(outcome.red_checks)
+
+
+@pytest.mark.slow
 def test_a_sign_in_of_unknown_age_says_how_to_make_it_known(world: World) -> None:
     world.spotify.user = SignIn("token", None)
     result = world.materialize("raw_playlist_json")
