@@ -66,4 +66,4 @@ def _quieten(response: requests.Response) -> None:
         body = read()
         return _Body(body) if isinstance(body, dict) else body
 
-    response.json = json  # type: ignore[method-assign, assignment]
+    response.json = json
