@@ -154,6 +154,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"{day} is not whole; the log is in the UI (make dev), run {outcome.run_id}")
     else:
         _print_day(deployment, day)
+    if outcome.red_checks and not outcome.failed_steps:
+        print(f"\n{day} is not whole: what is red stands above, with what to do", file=sys.stderr)
     return 0 if outcome.is_well else 1
 
 
@@ -332,13 +334,16 @@ def _print_day(deployment: Deployment, day: date) -> None:
 
 
 def _next_steps(deployment: Deployment) -> str:
+    # What .env picks is what the UI opens.
+    is_picked = read_environment()["SPOTIFY_PIPELINE_DEPLOYMENT"] == deployment.name
+    ui = "  make dev                     the graph and these runs in the browser\n" * is_picked
     query = (
         f"import duckdb; print(duckdb.connect('{deployment.duckdb_file}', read_only=True)"
         ".sql('FROM PUBLIC.PLAYLIST_CHANGES ORDER BY snapshot_date DESC'))"
     )
     return (
         f"\nWhat next\n"
-        f"  make dev                     the graph and these runs in the browser\n"
+        f"{ui}"
         f"  ls {deployment.lake_folder}                raw documents, CSV files and manifests\n"
         f'  .venv/bin/python -c "{query}"\n'
         f"  README.md                    your own playlists: the deployment local"

@@ -80,8 +80,9 @@ def capture_day(
         with _workers(policy.concurrency * 3 // 2, patience) as workers:
             tasks = [workers.submit(capture_one, playlist_id) for playlist_id in missing]
             for report in (task.result() for task in as_completed(tasks)):
+                is_news = not any(report.reason == other.reason for other in reports.values())
                 reports[report.playlist_id] = report
-                log(f"playlist {len(reports)} of {len(playlist_ids)}, {_told(report)}")
+                log(f"playlist {len(reports)} of {len(playlist_ids)}, {_told(report, is_news)}")
     finally:
         failures = tuple(
             attempts.Failure(report.playlist_id, report.reason)
@@ -136,10 +137,10 @@ def _workers(number: int, patience: Patience) -> Iterator[ThreadPoolExecutor]:
         workers.shutdown(cancel_futures=True)
 
 
-def _told(report: PlaylistReport) -> str:
+def _told(report: PlaylistReport, is_news: bool) -> str:
     place = f"{report.playlist_id} {report.name!r}" if report.name else report.playlist_id
     if report.outcome == "failed":
-        return f"failed: {place}: {report.reason}"
+        return f"failed: {place}: {report.reason}" if is_news else f"failed likewise: {place}"
     since = report.unchanged_since
     unchanged = f", unchanged since it was fetched on {since:%Y-%m-%d}" if since else ""
     return f"{report.entries:,} entries: {place}{unchanged}"

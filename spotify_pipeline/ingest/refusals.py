@@ -87,7 +87,8 @@ def judge_sign_in(response: "requests.Response") -> None:
     if token.get("error") == "invalid_grant":
         raise AppRefused(
             "The sign-in is over or was revoked (Spotify ends each after six months). "
-            "Sign in again: spotify-pipeline login"
+            "Sign in again: spotify-pipeline login. Where SPOTIFY_REFRESH_TOKEN is set, it has to "
+            "go first: it wins over what is stored."
         )
     raise Unavailable(
         f"Spotify's sign-in said {response.status_code} and gave no token. The next run tries "

@@ -106,7 +106,9 @@ class Consent:
 def consent(sign_in: SignIn | None, day: date) -> Consent:
     """How the consent behind a sign-in stands on `day`, going by its date alone."""
     if sign_in is None:
-        return Consent("no user is signed in: the app reads for itself")
+        return Consent(
+            "no user is signed in; apps made in 2026 or later need one: spotify-pipeline login"
+        )
     if sign_in.consented_on is None:
         return Consent(
             "nobody knows when it ends: set SPOTIFY_CONSENT_DATE to the day of the sign-in that "

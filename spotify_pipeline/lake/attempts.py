@@ -67,6 +67,14 @@ def wait_until(store: ObjectStore, now: datetime) -> datetime | None:
     return asked if asked and asked > now else None
 
 
+def note_wait(store: ObjectStore, now: datetime, until: datetime) -> None:
+    """Keeps what Spotify asked of somebody who is no run; the last attempt stays as it was."""
+    day = last_day(store, now.date())
+    attempt = latest(store, day) if day else None
+    if day and attempt:
+        record(store, day, now, replace(attempt, wait_until=until))
+
+
 def missing(store: ObjectStore, day: date) -> list[Failure]:
     """The playlists of the last attempt at `day` that have no raw document, with the reason."""
     attempt = latest(store, day)

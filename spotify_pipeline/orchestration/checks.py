@@ -184,7 +184,9 @@ def _capture_finding(expected: str, missing: dict[date, list[Failure]]) -> Findi
         for day, failures in missing.items()
         for reason in attempts.by_reason(failures)
     ]
-    return _finding(expected, offenders)
+    if not offenders:
+        return _finding(expected, ())
+    return Finding(expected, f"{sum(map(len, missing.values()))} are missing", tuple(offenders))
 
 
 def _signed_in(facts: Facts) -> Finding:

@@ -7,12 +7,13 @@ import dagster as dg
 
 
 class _Words(logging.Filter):
-    """Lets through what a step says itself: not Dagster's events, which the outcome sums up."""
+    """Lets through what a step says itself: neither Dagster's events nor its errors about steps,
+    which the outcome sums up."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         meta = getattr(record, "dagster_meta", {})
         record.msg, record.args = meta.get("orig_message", record.msg), ()
-        return meta.get("dagster_event") is None
+        return meta.get("dagster_event") is None and record.levelno < logging.ERROR
 
 
 @dg.logger(

@@ -82,7 +82,10 @@ def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[
         yield limits
         if limits.state != "ok":
             return
-    yield from _reading(spotify, playlist_ids, clock)
+    patience = Patience(1, _WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
+    yield from _reading(spotify, patience, playlist_ids, clock)
+    if deployment.lake == "folder" and (until := patience.asked_to_wait_until):
+        attempts.note_wait(FolderStore(deployment.lake_folder), clock(), until)
 
 
 def _verdict(subject: str, try_it: Callable[[], str]) -> Verdict:
@@ -110,7 +113,7 @@ def _lake(deployment: Deployment) -> str:
     days = attempts.days(store)
     if not days:
         return f"{deployment.lake_folder} is empty; the first run begins it"
-    return f"{deployment.lake_folder} holds {deployment.source} captures since {days[0]}"
+    return f"{deployment.lake_folder} is in use since {days[0]}, for {deployment.source} alone"
 
 
 def _no_wait(deployment: Deployment, clock: Clock) -> str:
@@ -134,10 +137,11 @@ def _consent(spotify: Spotify, clock: Clock) -> Verdict:
     return Verdict("consent", "warn" if is_worth_a_look else "ok", found.text)
 
 
-def _reading(spotify: Spotify, playlist_ids: Sequence[str], clock: Clock) -> Iterator[Verdict]:
+def _reading(
+    spotify: Spotify, patience: Patience, playlist_ids: Sequence[str], clock: Clock
+) -> Iterator[Verdict]:
     """Signing in as the app or its user, and each playlist as far as its second page."""
     with ExitStack() as stack:
-        patience = Patience(1, _WAIT_SECONDS, _WAIT_SECONDS, clock, lambda _: None)
         readers: list[PlaylistReader] = []
 
         def token() -> str:

@@ -114,6 +114,15 @@ def test_progress_is_told_playlist_by_playlist(store: FolderStore, time: FakeTim
     ]
 
 
+def test_a_reason_that_many_share_is_told_once(store: FolderStore, time: FakeTime) -> None:
+    gone = Reading(SkipThis("gone"))
+    capture(Reader(a=gone, b=gone, c=SMALL), store, "a", "b", "c", time=time)
+    assert time.told[:2] == [
+        "playlist 1 of 3, failed: a: gone",
+        "playlist 2 of 3, failed likewise: b",
+    ]
+
+
 def test_a_wait_is_told_while_it_lasts(store: FolderStore, time: FakeTime) -> None:
     busy = Reading(TooManyCalls("busy", 90, is_quota=False))
     capture(Reader(p=[busy, SMALL]), store, time=time)

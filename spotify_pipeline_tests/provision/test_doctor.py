@@ -10,6 +10,7 @@ import pytest
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.deployment import Deployment, read_deployment, read_environment
 from spotify_pipeline.errors import FixConfiguration, PipelineError, SkipThis
+from spotify_pipeline.ingest.refusals import TooManyCalls
 from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.lake import attempts, stamp
 from spotify_pipeline.lake.attempts import Attempt
@@ -141,6 +142,18 @@ def test_where_spotify_asked_to_wait_no_call_is_made(deployment: Deployment) -> 
     assert verdicts["limits"][0] == "FAIL"
     assert "until 2026-11-22 15:00 UTC" in verdicts["limits"][1]
     assert spotify.reading is None
+
+
+def test_a_wait_that_the_doctor_is_asked_for_holds_for_runs_too(deployment: Deployment) -> None:
+    store = FolderStore(deployment.lake_folder)
+    attempts.record(store, DAY, NOON, Attempt(("a",), ()))
+    quota = TooManyCalls("429: the quota is used up", 3600, is_quota=True)
+    verdicts = found(deployment, Spotify(a=Reading(quota), b=SMALL))
+    assert verdicts["a"][0] == verdicts["b"][0] == "FAIL"
+    assert attempts.wait_until(store, NOON) == NOON + timedelta(hours=1)
+    latest = attempts.latest(store, DAY)
+    assert latest is not None
+    assert (latest.playlist_ids, latest.failures) == (("a",), ())
 
 
 def test_a_lake_of_another_source_is_refused(deployment: Deployment) -> None:

@@ -52,7 +52,7 @@ def build(stage: Stage) -> list[dg.AssetSpec | dg.AssetsDefinition]:
         ]
         with explained():
             landing = _load(lake.store(), database.database(), day_of(context), selected)
-        context.log.info(f"files taken: {landing.files_taken}")
+        context.log.info(f"files taken by the pipes: {sum(landing.files_taken.values())}")
         for table in selected:
             yield dg.MaterializeResult(
                 asset_key=asset_keys.landing(table),
