@@ -305,7 +305,7 @@ def test_from_signing_in_to_a_captured_day(
     assert cli.main(["run"]) == 1
     told = capsys.readouterr().err
     assert "Sign in: spotify-pipeline login" in told
-    assert "playlist 2 of 2, failed: " in told
+    assert "playlist 2 of 2, failed likewise: " in told
 
     def follow(link: str) -> bool:
         return requests.get(link, timeout=5).ok
