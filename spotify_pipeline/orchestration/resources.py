@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from spotify_pipeline.clock import Clock
-from spotify_pipeline.deployment import Deployment, parse_date, read_environment
+from spotify_pipeline.deployment import (
+    Deployment,
+    parse_date,
+    prepare_for_spark,
+    read_environment,
+)
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
 from spotify_pipeline.ingest.playlist_ids import parse_playlists
@@ -173,21 +178,69 @@ class BucketLake(LakeResource):
         return S3Store(s3.get_client(), self.bucket, self.prefix)
 
 
+SPARK_CONFIG = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.memory": "2g",
+    # The session lives on this machine and talks to nobody else.
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+"""What is set of a local Spark; everything else is Spark's own business."""
+
+
 class EngineResource(dg.ConfigurableResource[Any]):
     """What runs the transform."""
 
-    engine: str
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        """The engine for the length of the block; raises `FixConfiguration` if it can't run."""
+        raise NotImplementedError
 
-    def get(self) -> Engine:
-        """The engine; raises `FixConfiguration` if it can't run here."""
-        if self.engine != "embedded":
-            raise FixConfiguration(
-                f"The engine {self.engine} is not part of this release. "
-                f"Set SPOTIFY_PIPELINE_ENGINE=embedded in .env."
-            )
+
+class Embedded(EngineResource):
+    """DuckDB, in the run's own process."""
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
         from spotify_pipeline.engines.embedded import EmbeddedEngine
 
-        return EmbeddedEngine()
+        yield EmbeddedEngine()
+
+
+class Spark(EngineResource):
+    """Spark on this machine, for the length of a step."""
+
+    spark_config: dict[str, str]
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        prepare_for_spark()
+        from dagster_pyspark import LazyPySparkResource
+        from pyspark.sql import SparkSession
+
+        from spotify_pipeline.engines.spark import SparkEngine
+
+        lazy = LazyPySparkResource(spark_config=self.spark_config)
+        try:
+            yield SparkEngine(lambda: lazy.spark_session)
+        finally:
+            if session := SparkSession.getActiveSession():
+                session.stop()
+
+
+class Glue(EngineResource):
+    """A Glue job."""
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        raise FixConfiguration(
+            "The engine glue is not part of this release. Set SPOTIFY_PIPELINE_ENGINE to embedded "
+            "or spark in .env."
+        )
+        yield
 
 
 class DatabaseResource(dg.ConfigurableResource[Any]):
@@ -220,7 +273,7 @@ def build_resources(deployment: Deployment, clock: Clock) -> dict[str, Any]:
     """The resources by the names under which steps ask for them."""
     return {
         "spotify": _spotify(deployment),
-        "engine": EngineResource(engine=deployment.engine),
+        "engine": _engine(deployment),
         "database": (
             DuckDBFile(path=str(deployment.duckdb_file))
             if deployment.database == "duckdb"
@@ -238,6 +291,15 @@ def _spotify(deployment: Deployment) -> SpotifyResource:
         accounts_url=deployment.environment["SPOTIFY_ACCOUNTS_URL"],
         sign_in_file=str(deployment.sign_in_file),
     )
+
+
+def _engine(deployment: Deployment) -> EngineResource:
+    if deployment.engine == "embedded":
+        return Embedded()
+    if deployment.engine == "glue":
+        return Glue()
+    prepare_for_spark()  # who chooses it where it can't run learns so now
+    return Spark(spark_config=SPARK_CONFIG)
 
 
 def _lake(deployment: Deployment) -> dict[str, Any]:

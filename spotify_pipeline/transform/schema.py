@@ -40,14 +40,14 @@ _ITEM = {
     "album": _ALBUM,
     "artists": [_ARTIST],
 }
-_ENTRY = {
+ENTRY = {
     "added_at": TEXT,
     "added_by": {"id": TEXT},
     "is_local": TEXT,
     "item": _ITEM,  # development mode, 2026
     "track": _ITEM,  # Extended Quota
 }
-_PAGE = {"offset": TEXT, "total": TEXT, "items": [_ENTRY]}
+_PAGE = {"offset": TEXT, "total": TEXT, "items": [ENTRY]}
 _PLAYLIST = {
     "name": TEXT,
     "description": TEXT,

@@ -20,6 +20,7 @@ from spotify_pipeline.lake.batch import UnreadableDocuments
 from spotify_pipeline.lake.store import FolderStore
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
+from spotify_pipeline_tests.engines.awkward import AWKWARD
 from spotify_pipeline_tests.rows import tables_of
 from spotify_pipeline_tests.synthetic import (
     DAY,
@@ -32,51 +33,6 @@ from spotify_pipeline_tests.synthetic import (
     page,
     track,
 )
-
-AWKWARD = [
-    "",
-    " ",
-    "  both ends  ",
-    "\t",
-    '"',
-    '""',
-    "'",
-    '"quoted"',
-    "a,b",
-    ",",
-    "\n",
-    "\r",
-    "\r\n",
-    "two\nlines",
-    "two\r\nlines",
-    "old\rMac",
-    "\\",
-    "\\n",
-    "\\N",
-    'back\\"slash',
-    "NULL",
-    "null",
-    "None",
-    "007",
-    "1e5",
-    "true",
-    "2026-11-22",
-    "=1+1",
-    "🎉👩‍👩‍👧‍👦",
-    "Zażółć gęślą",
-    "שלום",
-    "e\u0301",
-    "\ufeff",
-    "\u2028\u2029\u0085\x0b\x0c",
-    "\u200b",
-    "\x00",
-    "a\x00b",
-    "\x1a",
-    "\x7f",
-    "\U0010ffff",
-    "long " * 20_000,
-    "\n" * 5_000,
-]
 
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text('",\r\n\\ \t\x00aN0é🎉')
 many_texts = st.lists(st.none() | texts, min_size=1, max_size=60)

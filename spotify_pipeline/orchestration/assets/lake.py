@@ -44,14 +44,15 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         day = day_of(context)
         with explained():
             store = lake.store()
-            outcome = batch.issue(
-                store,
-                engine.get(),
-                day,
-                clock,
-                reload=config.reload,
-                accept_partial=config.accept_partial,
-            )
+            with engine.open() as running:
+                outcome = batch.issue(
+                    store,
+                    running,
+                    day,
+                    clock,
+                    reload=config.reload,
+                    accept_partial=config.accept_partial,
+                )
         manifest = outcome.manifest
         said = "issued" if outcome.is_new else "unchanged"
         context.log.info(f"batch {manifest.batch} of {day}: {said}")
