@@ -4,130 +4,23 @@ They judge the state of the last days, not the run that carries them: rebuilding
 turn today's red check green. One step a stage, so that a stage's checks share what they look at.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cached_property, partial
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
 
 import dagster as dg
 
 from spotify_pipeline import contract
-from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
-from spotify_pipeline.lake import attempts, batch
+from spotify_pipeline.lake import attempts
 from spotify_pipeline.lake.attempts import Failure
-from spotify_pipeline.lake.batch import Manifest
-from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing, quality
-from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.loading.pipe import troubles
 from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline.orchestration import asset_keys
-from spotify_pipeline.orchestration.metadata import explained
-from spotify_pipeline.orchestration.resources import (
-    DatabaseResource,
-    LakeResource,
-    SpotifyResource,
-)
-
-WINDOW_DAYS = 7
-ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-
-
-class Facts:
-    """What checks look at; fetched when the first of them asks."""
-
-    def __init__(
-        self,
-        store: ObjectStore,
-        database: DatabaseResource,
-        spotify: SpotifyResource,
-        day: date,
-        open_: ExitStack,
-    ) -> None:
-        self.store = store
-        self.spotify = spotify
-        self.day = day
-        self.days = [day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
-        self._database = database
-        self._open = open_
-
-    @cached_property
-    def session(self) -> Session:
-        return self._open.enter_context(self._database.database().session())
-
-    @cached_property
-    def manifests(self) -> list[Manifest]:
-        """The current manifests of the last days."""
-        found = (batch.current(self.store, day) for day in self.days)
-        return [manifest for manifest in found if manifest]
-
-
-@contextmanager
-def facts_of(
-    lake: LakeResource, database: DatabaseResource, spotify: SpotifyResource, clock: Clock
-) -> Iterator[Facts]:
-    """The facts of today; what they open is closed with the block."""
-    with ExitStack() as open_:
-        yield Facts(lake.store(), database, spotify, today(clock), open_)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: what it asks of the facts, and how bad it is if the answer is no."""
-
-    asset: dg.AssetKey
-    name: str
-    description: str
-    judge: Callable[[Facts], Finding]
-    severity: dg.AssetCheckSeverity = ERROR
-
-    @property
-    def key(self) -> dg.AssetCheckKey:
-        return dg.AssetCheckKey(self.asset, self.name)
-
-    def evaluate(self, finding: Finding) -> dg.AssetCheckResult:
-        """The finding as Dagster shows it."""
-        metadata: dict[str, dg.MetadataValue[str] | str] = {
-            "expected": finding.expected,
-            "found": finding.found,
-        }
-        if finding.offenders:
-            listed = "\n".join(f"- {offender}" for offender in finding.offenders)
-            metadata["offenders"] = dg.MetadataValue.md(listed)
-        return dg.AssetCheckResult(
-            asset_key=self.asset,
-            check_name=self.name,
-            passed=finding.passed,
-            severity=WARN if finding.only_warns else self.severity,
-            description=f"expected: {finding.expected}; found: {finding.found}",
-            metadata=metadata,
-        )
-
-    def event(self, finding: Finding) -> dg.AssetCheckEvaluation:
-        """The finding as an event that needs no run."""
-        result = self.evaluate(finding)
-        return dg.AssetCheckEvaluation(
-            asset_key=self.asset,
-            check_name=self.name,
-            passed=finding.passed,
-            metadata=dict(result.metadata),
-            severity=result.severity,
-            description=result.description,
-        )
-
-
-def report(
-    instance: dg.DagsterInstance,
-    checks: Sequence[Check],
-    facts: Facts,
-) -> None:
-    """Tells verdicts outside of a check step, where Dagster would leave that step out."""
-    for check in checks:
-        instance.report_runless_asset_event(check.event(check.judge(facts)))
+from spotify_pipeline.orchestration.judging import WARN, Check, Facts, step
 
 
 def build() -> list[dg.AssetChecksDefinition]:
@@ -138,32 +31,7 @@ def build() -> list[dg.AssetChecksDefinition]:
         "landing_checks": tuple(PIPES.values()),
         "published_checks": PUBLISHED,
     }
-    return [_step(name, checks) for name, checks in stages.items()]
-
-
-def _step(name: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
-    specs = [
-        dg.AssetCheckSpec(check.name, asset=check.asset, description=check.description)
-        for check in checks
-    ]
-
-    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
-    def step(
-        context: dg.AssetCheckExecutionContext,
-        lake: LakeResource,
-        database: DatabaseResource,
-        spotify: SpotifyResource,
-        clock: dg.ResourceParam[Clock],
-    ) -> Iterator[dg.AssetCheckResult]:
-        with explained(), facts_of(lake, database, spotify, clock) as facts:
-            found = [
-                check.evaluate(check.judge(facts))
-                for check in checks
-                if check.key in context.selected_asset_check_keys
-            ]
-        yield from found
-
-    return step
+    return [step(name, checks) for name, checks in stages.items()]
 
 
 def _captured(facts: Facts) -> Finding:

@@ -12,7 +12,7 @@ from spotify_pipeline.ingest.day import CapturePolicy, PlaylistReport, capture_d
 from spotify_pipeline.lake import attempts, keys, raw
 from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.store import ObjectStore
-from spotify_pipeline.orchestration import asset_keys, checks
+from spotify_pipeline.orchestration import asset_keys, checks, judging
 from spotify_pipeline.orchestration.metadata import Stage, explained
 from spotify_pipeline.orchestration.partitions import day_of
 from spotify_pipeline.orchestration.resources import (
@@ -63,8 +63,8 @@ def build(stage: Stage) -> dg.AssetsDefinition:
             )
             if not raw.captured(store, day):
                 # The step fails, and Dagster then leaves its checks out: they must not stay green.
-                with checks.facts_of(lake, database, spotify, clock) as facts:
-                    checks.report(context.instance, checks.RAW, facts)
+                with judging.facts_of(lake, database, spotify, clock) as facts:
+                    judging.report(context.instance, checks.RAW, facts)
                 raise SkipThis(_none_captured(reports))
             return _result(store, day, reports)
 
