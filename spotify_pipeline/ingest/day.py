@@ -69,16 +69,22 @@ def capture_day(
         if playlist_id in there
     }
     earlier = EarlierCaptures(store, day, policy.refetch_days)
-
-    def capture_one(playlist_id: str) -> PlaylistReport:
-        return _capture_one(reader, store, patience, playlist_id, day, clock, earlier)
-
     started_at = clock()
     try:
         missing = [playlist_id for playlist_id in playlist_ids if playlist_id not in there]
         # Some more than calls are under way: those whose playlist is being packed and stored.
         with _workers(policy.concurrency * 3 // 2, patience) as workers:
-            tasks = [workers.submit(capture_one, playlist_id) for playlist_id in missing]
+            tasks = [
+                workers.submit(
+                    _capture_one,
+                    PlaylistCapture(
+                        reader, patience.for_playlist(), id_, day, clock, earlier.pages_of(id_)
+                    ),
+                    store,
+                    patience,
+                )
+                for id_ in missing
+            ]
             for report in (task.result() for task in as_completed(tasks)):
                 is_news = not any(report.reason == other.reason for other in reports.values())
                 reports[report.playlist_id] = report
@@ -98,19 +104,12 @@ def capture_day(
 
 
 def _capture_one(
-    reader: PlaylistReader,
-    store: ObjectStore,
-    patience: Patience,
-    playlist_id: str,
-    day: date,
-    clock: Clock,
-    earlier: EarlierCaptures,
+    capture: PlaylistCapture, store: ObjectStore, patience: Patience
 ) -> PlaylistReport:
     """Stores the raw document of one playlist, or tells why it can't be had."""
+    playlist_id, day = capture.playlist_id, capture.day
     try:
-        found = PlaylistCapture(
-            reader, patience.for_playlist(), playlist_id, day, clock, earlier.pages_of(playlist_id)
-        ).run()
+        found = capture.run()
         # Whoever comes second finds the other's capture, which is as good.
         store.put_new(keys.raw(day, playlist_id), raw.encode(playlist_id, day, found.answers))
     except PipelineError as error:

@@ -26,8 +26,8 @@ DASHBOARD = "https://developer.spotify.com/dashboard"
 LOOPBACK = "127.0.0.1"
 PORT = 8888
 PATH = "/callback"
-REDIRECT_URI = f"http://{LOOPBACK}:{PORT}{PATH}"
-"""Where Spotify leads the browser of a user who has answered; `login` may choose another port."""
+"""With these, where Spotify leads the browser of a user who has answered; `login` may choose
+another port."""
 
 CONSENT_MONTHS = 6
 WARN_DAYS = 30

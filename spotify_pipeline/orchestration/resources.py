@@ -5,7 +5,7 @@ neither the UI nor a stored run can show them.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,8 +194,7 @@ SPARK_CONFIG = {
 class EngineResource(dg.ConfigurableResource[Any]):
     """What runs the transform."""
 
-    @contextmanager
-    def open(self) -> Iterator[Engine]:
+    def open(self) -> AbstractContextManager[Engine]:
         """The engine for the length of the block; raises `FixConfiguration` if it can't run."""
         raise NotImplementedError
 
@@ -217,7 +216,6 @@ class Spark(EngineResource):
 
     @contextmanager
     def open(self) -> Iterator[Engine]:
-        prepare_for_spark()
         from dagster_pyspark import LazyPySparkResource
         from pyspark.sql import SparkSession
 
@@ -234,13 +232,11 @@ class Spark(EngineResource):
 class Glue(EngineResource):
     """A Glue job."""
 
-    @contextmanager
-    def open(self) -> Iterator[Engine]:
+    def open(self) -> AbstractContextManager[Engine]:
         raise FixConfiguration(
             "The engine glue is not part of this release. Set SPOTIFY_PIPELINE_ENGINE to embedded "
             "or spark in .env."
         )
-        yield
 
 
 class DatabaseResource(dg.ConfigurableResource[Any]):

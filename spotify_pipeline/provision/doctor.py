@@ -1,4 +1,6 @@
-"""`spotify-pipeline doctor`: says what is configured and tries each thing; it changes no data.
+"""`spotify-pipeline doctor`: says what is configured and tries each thing.
+
+Of what it meets it keeps only a wait that Spotify asks for, so that runs respect it.
 
 The trying is done by the pieces that do the work; here they are asked one after the other, and one
 that fails stops none of the others.

@@ -1,6 +1,6 @@
 """`raw_playlist_json`: what Spotify says about each playlist today, kept as it came."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,7 +8,7 @@ import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import PipelineError, SkipThis
-from spotify_pipeline.ingest.day import CapturePolicy, PlaylistReport, capture_day
+from spotify_pipeline.ingest.day import PlaylistReport, capture_day
 from spotify_pipeline.lake import attempts, keys, raw
 from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.store import ObjectStore
@@ -37,8 +37,6 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         {"spotify", "json"},
     )
 
-    policy = stage.deployment.capture
-
     @dg.multi_asset(name="raw_playlist_json", specs=[spec])
     def raw_playlist_json(
         context: dg.AssetExecutionContext,
@@ -58,9 +56,20 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 # Also tells who is wanted no more, when one was taken out of the configuration.
                 _record(store, day, clock, playlist_ids, ())
                 return _result(store, day, _already_there(playlist_ids))
-            reports = _reports(
-                spotify, store, playlist_ids, day, clock, context.log.info, policy, config
-            )
+            try:
+                with spotify.reader(clock) as reader:
+                    reports = capture_day(
+                        reader,
+                        store,
+                        playlist_ids,
+                        day,
+                        clock,
+                        context.log.info,
+                        stage.deployment.capture,
+                        ignore_wait=config.ignore_wait,
+                    )
+            except PipelineError as error:
+                reports = _not_asked(store, day, clock, playlist_ids, error)
             if not raw.captured(store, day):
                 # The step fails, and Dagster then leaves its checks out: they must not stay green.
                 with judging.facts_of(lake, database, spotify, clock) as facts:
@@ -71,33 +80,17 @@ def build(stage: Stage) -> dg.AssetsDefinition:
     return raw_playlist_json
 
 
-def _reports(
-    spotify: SpotifyResource,
+def _not_asked(
     store: ObjectStore,
-    playlist_ids: Sequence[str],
     day: date,
     clock: Clock,
-    log: Callable[[str], object],
-    policy: CapturePolicy,
-    config: CaptureOptions,
+    playlist_ids: Sequence[str],
+    error: PipelineError,
 ) -> list[PlaylistReport]:
-    try:
-        with spotify.reader(clock) as reader:
-            return capture_day(
-                reader,
-                store,
-                playlist_ids,
-                day,
-                clock,
-                log,
-                policy,
-                ignore_wait=config.ignore_wait,
-            )
-    except PipelineError as error:
-        # Nothing could even be asked: that is true of every playlist.
-        failures = tuple(Failure(playlist_id, str(error)) for playlist_id in playlist_ids)
-        _record(store, day, clock, playlist_ids, failures)
-        return [PlaylistReport(f.playlist_id, "failed", reason=f.reason) for f in failures]
+    """The account of a run that could not even ask: its reason is true of every playlist."""
+    failures = [Failure(playlist_id, str(error)) for playlist_id in playlist_ids]
+    _record(store, day, clock, playlist_ids, failures)
+    return [PlaylistReport(f.playlist_id, "failed", reason=f.reason) for f in failures]
 
 
 def _record(
