@@ -5,7 +5,7 @@ dictionary are derived from here. Hand-written DDL is held to it by a test. How 
 out of Spotify's answers belongs to `transform`; how tables are stored belongs to `loading`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 VERSION = 1
@@ -27,7 +27,8 @@ class Type(StrEnum):
 @dataclass(frozen=True)
 class Column:
     """One column. `references` names the table whose key it holds; `personal` marks what tells
-    about a person and stays out of previews; `source` is the raw field it comes from."""
+    about a person and stays out of previews; `source` is the raw field that it comes from, several
+    with commas between them, or nothing where it tells of the row itself."""
 
     name: str
     type: Type
@@ -37,10 +38,15 @@ class Column:
     references: str | None = None
     personal: bool = False
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(filter(None, self.source.split(", ")))
+
 
 @dataclass(frozen=True)
 class Table:
-    """One table. `key` identifies a row and is never null; its first part is the snapshot date."""
+    """One table. `key` identifies a row and is never null; its first part is the snapshot date,
+    but where a table has one row per id."""
 
     name: str
     grain: str
@@ -50,6 +56,12 @@ class Table:
     @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def previewed(self) -> tuple[str, ...]:
+        """The columns that a preview of a day shows: neither what tells about a person, nor the
+        day, which is the same in all rows."""
+        return tuple(c.name for c in self.columns if not c.personal and c.name != "snapshot_date")
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -120,11 +132,16 @@ PLAYLIST_ENTRY = Table(
             nullable=False,
             references="playlist",
         ),
-        _integer("position", "place in the playlist, 1 is the top", "page.offset", nullable=False),
+        _integer(
+            "position",
+            "place in the playlist, 1 is the top",
+            "page.offset, playlist.items.offset",
+            nullable=False,
+        ),
         _string(
             "entry_type",
             "track, episode, local (a file of the owner's) or unavailable (nothing is there)",
-            "item.type",
+            "item.type, item.id, item.uri, is_local",
             nullable=False,
         ),
         _string("song_id", "the song, null unless a track", "item.id", references="song"),
@@ -196,9 +213,18 @@ ARTIST = Table(
     ("snapshot_date", "artist_id"),
     (
         _SNAPSHOT_DATE,
-        _string("artist_id", "Spotify's id of the artist", "item.artists[].id", nullable=False),
-        _string("artist_name", "name", "item.artists[].name"),
-        _string("artist_url", "link to the artist", "item.artists[].external_urls.spotify"),
+        _string(
+            "artist_id",
+            "Spotify's id of the artist",
+            "item.artists[].id, item.album.artists[].id",
+            nullable=False,
+        ),
+        _string("artist_name", "name", "item.artists[].name, item.album.artists[].name"),
+        _string(
+            "artist_url",
+            "link to the artist",
+            "item.artists[].external_urls.spotify, item.album.artists[].external_urls.spotify",
+        ),
         _FETCHED_AT,
     ),
 )
@@ -227,7 +253,34 @@ SONG_ARTIST = Table(
 TABLES: tuple[Table, ...] = (PLAYLIST, PLAYLIST_ENTRY, SONG, ALBUM, ARTIST, SONG_ARTIST)
 
 CURRENT: tuple[Table, ...] = (SONG, ALBUM, ARTIST)
-"""The tables that also have a `PUBLIC.TB_<name>` with one row per id."""
+"""The tables that also have a `PUBLIC.TB_<name>` with one row per id: see `current`."""
+
+ARRIVAL = (
+    _string("_file", "key of the file in the bucket", "", nullable=False),
+    _integer("_row", "number of the row in the file", "", nullable=False),
+    Column("_loaded_at", Type.TIMESTAMP, "when the pipe read the file", "", nullable=False),
+)
+"""What LANDING says of a row besides."""
+
+SEEN = (
+    Column("first_seen", Type.DATE, "first day it was captured", "snapshot_date", nullable=False),
+    Column("last_seen", Type.DATE, "last day it was captured", "snapshot_date", nullable=False),
+)
+"""What a table with one row per id says of the days, instead of a snapshot date."""
+
+
+def landing_columns(table: Table) -> tuple[Column, ...]:
+    """The columns of `LANDING.<name>`: only keys are never null, so that files from before a
+    column was added still come in."""
+    columns = (replace(column, nullable=column.name not in table.key) for column in table.columns)
+    return (*columns, *ARRIVAL)
+
+
+def current(table: Table) -> Table:
+    """`PUBLIC.TB_<name>` of one of `CURRENT`: of each id the row that was fetched last."""
+    _, identity = table.key
+    columns = (column for column in table.columns if column.name != "snapshot_date")
+    return Table(f"tb_{table.name}", f"one row per {table.name}", (identity,), (*columns, *SEEN))
 
 
 def table(name: str) -> Table:

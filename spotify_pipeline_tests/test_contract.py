@@ -1,10 +1,13 @@
 """The contract holds together, and a change of it is noticed."""
 
 import hashlib
+import re
+from typing import Any
 
 import pytest
 
 from spotify_pipeline import contract
+from spotify_pipeline.transform import schema
 
 COLUMNS = [(table, column) for table in contract.TABLES for column in table.columns]
 
@@ -46,6 +49,33 @@ def test_every_column_is_described_and_has_a_source(
     _, column = pair
     assert column.description.strip()
     assert column.source.strip()
+
+
+def _is_read(source: str) -> bool:
+    """Whether the transform's input has the field: of a line, or of an entry in one."""
+    path = re.sub(r"\[\d*\]", ".[]", source).split(".")
+    return any(_leads_somewhere(path, root) for root in (schema.RAW_LINE, schema.ENTRY))
+
+
+def _leads_somewhere(path: list[str], field: Any) -> bool:
+    if not path:
+        return True
+    step, *rest = path
+    if step == "[]":
+        return isinstance(field, list) and _leads_somewhere(rest, field[0])
+    return isinstance(field, dict) and step in field and _leads_somewhere(rest, field[step])
+
+
+@pytest.mark.parametrize("pair", COLUMNS, ids=_name)
+def test_every_source_is_a_field_that_is_read(pair: tuple[contract.Table, contract.Column]) -> None:
+    _, column = pair
+    assert [source for source in column.sources if not _is_read(source)] == []
+
+
+def test_a_table_of_one_row_per_id_has_no_day_but_when_it_was_seen() -> None:
+    song = contract.current(contract.SONG)
+    assert (song.name, song.grain, song.key) == ("tb_song", "one row per song", ("song_id",))
+    assert song.column_names == (*contract.SONG.column_names[1:], "first_seen", "last_seen")
 
 
 def test_columns_of_one_name_are_of_one_type() -> None:

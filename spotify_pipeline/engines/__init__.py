@@ -1,4 +1,6 @@
-"""What runs the transform: adapters that read raw lines and write CSV, one per engine.
+"""What runs the transform (`lake.batch.Engine`): it reads raw documents of the lake and writes the
+files of batches into it. Which days and which batches is `lake.batch`'s business.
 
-An engine takes files and gives files (`lake.batch.Engine`); it knows no keys, batches or Dagster.
+`embedded` (with `plan`) and `spark` are engines; `glue` is the Glue job as seen from here,
+`glue_job` what it runs there with `spark`, `glue_request` what they say to each other.
 """

@@ -38,15 +38,16 @@ class Plan:
 def embedded_plan() -> Plan:
     """The plan for this very code, made now or before."""
     file = Path(__file__).parent / "__pycache__" / f"plan-{_fingerprint()}.json"
-    if file.exists():
+    # As with compiled code: where it can't be kept or read, it is made anew each time.
+    with contextlib.suppress(OSError, ValueError, TypeError):
         return Plan(**json.loads(file.read_bytes()))
     plan = make_plan()
-    # As with compiled code: where it can't be kept, it is made anew each time.
     with contextlib.suppress(OSError):
         file.parent.mkdir(exist_ok=True)
         descriptor, aside = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(descriptor, "w") as stream:
             json.dump(asdict(plan), stream)
+        Path(aside).chmod(0o644)  # for whoever runs this code, not for its maker alone
         Path(aside).replace(file)
     return plan
 

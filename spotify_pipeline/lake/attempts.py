@@ -5,7 +5,7 @@ object a run, kept with the lake, so that it outlives every database and schedul
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
@@ -81,12 +81,21 @@ def missing(store: ObjectStore, day: date) -> list[Failure]:
     return _lacking(store, day, attempt) if attempt else []
 
 
-def by_reason(failures: Sequence[Failure]) -> list[str]:
-    """Failures as sentences for people: the playlists of which it is true, then why."""
+def by_reason(failures: Sequence[Failure], names: Mapping[str, str] | None = None) -> list[str]:
+    """Failures as sentences for people: the playlists of which it is true, then why.
+
+    `names` are those of the playlists, as far as they are known.
+    """
     gathered: dict[str, list[str]] = {}
     for failure in failures:
-        gathered.setdefault(failure.reason, []).append(failure.playlist_id)
-    return [f"{', '.join(ids)}: {reason}" for reason, ids in gathered.items()]
+        playlist = named(failure.playlist_id, (names or {}).get(failure.playlist_id))
+        gathered.setdefault(failure.reason, []).append(playlist)
+    return [f"{', '.join(playlists)}: {reason}" for reason, playlists in gathered.items()]
+
+
+def named(playlist_id: str, name: str | None) -> str:
+    """How people are told of a playlist: by its name, where that is known, and its id."""
+    return f"{name} ({playlist_id})" if name else playlist_id
 
 
 def gaps(store: ObjectStore, past_days: Sequence[date]) -> dict[date, list[Failure]]:

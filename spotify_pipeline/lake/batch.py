@@ -1,89 +1,77 @@
-"""Batches: one complete set of files of all six tables for one day, and the manifest that makes
-it real.
+"""Batches: one complete set of files of all six tables for one day.
 
-Files without a manifest are the remains of a run that was cut off; nothing reads them.
+A batch is a draft until its manifest is written. Files without a manifest are the remains of a
+run that was cut off; nothing reads them.
 """
 
 import hashlib
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock
-from spotify_pipeline.errors import FixConfiguration, RetryLater, SkipThis
-from spotify_pipeline.lake import attempts, keys, raw
+from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
+from spotify_pipeline.lake import attempts, keys, manifests, raw
+from spotify_pipeline.lake.manifests import BatchFile, Manifest
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.transform import tables
 
+RELEASE = f"{contract.VERSION}.{tables.VERSION}"
+"""What decides which rows come of which documents; it is part of a digest."""
 
-class UnreadableDocuments(Exception):
-    """An engine met a line that is no JSON, or a file that is cut off."""
+SHOWN = 20
+"""How many lines a refusal names; the manifest of a batch without them names all."""
+
+
+class UnreadableDocuments(FixConfiguration):
+    """An engine can't read what is sound JSON: a fault of ours, of which the day's owner can only
+    tell us."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}, although it is sound: a fault of this pipeline. Please report it."
+        )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A batch that is yet to be made: which one, and from what."""
+
+    day: date
+    number: int
+    digest: str
+    documents: tuple[raw.RawDocument, ...]
+
+    def key(self, table: contract.Table) -> str:
+        """Where the file of `table` belongs."""
+        return keys.batch_file(table.name, self.day, self.number, self.digest)
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """What an engine made: rows by table, and how many odd values became null by column."""
+    """What an engine made of a draft: its files by table, how many odd values became null by
+    column, and the lines that were left out."""
 
-    rows: Mapping[str, int]
+    files: Mapping[str, BatchFile]
     odd_values: Mapping[str, int]
+    quarantined: tuple[raw.Unreadable, ...] = ()
 
 
 class Engine(Protocol):
-    """Runs the transform on local files; raises `UnreadableDocuments`."""
+    """Runs the transform."""
 
     @property
     def name(self) -> str: ...
 
-    def transform(self, documents: Sequence[Path], out: Path) -> Transformed:
-        """Reads raw documents and writes `out/<table>.csv.gz` for each table."""
+    def transform(
+        self, store: ObjectStore, drafts: Sequence[Draft], *, accept_partial: bool
+    ) -> Iterator[tuple[Draft, Transformed | PipelineError]]:
+        """Writes the files of each draft into the lake, or says why a draft has none.
 
-
-@dataclass(frozen=True)
-class BatchFile:
-    """One file of a batch."""
-
-    key: str
-    rows: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a batch is made of and from. `digest` is the same for the same rows on any engine."""
-
-    snapshot_date: date
-    batch: int
-    digest: str
-    contract_version: int
-    transform_version: int
-    engine: str
-    created_at: datetime
-    files: Mapping[str, BatchFile]
-    documents: tuple[raw.RawDocument, ...]
-    failed: tuple[attempts.Failure, ...] = ()
-    quarantined: tuple[raw.Unreadable, ...] = ()
-    odd_values: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        return json.dumps(asdict(self), indent=1, default=str).encode()
-
-    @classmethod
-    def from_json(cls, body: bytes) -> "Manifest":
-        fields: dict[str, Any] = json.loads(body)
-        fields |= {
-            "snapshot_date": date.fromisoformat(fields["snapshot_date"]),
-            "created_at": datetime.fromisoformat(fields["created_at"]),
-            "files": {name: BatchFile(**file) for name, file in fields["files"].items()},
-            "documents": tuple(raw.RawDocument(**document) for document in fields["documents"]),
-            "failed": tuple(attempts.Failure(**failure) for failure in fields["failed"]),
-            "quarantined": tuple(raw.Unreadable(**line) for line in fields["quarantined"]),
-        }
-        return cls(**fields)
+        A draft with lines that can't be read is refused, unless `accept_partial` leaves them out.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,84 +82,128 @@ class Outcome:
     is_new: bool
 
 
-def current(store: ObjectStore, day: date) -> Manifest | None:
-    """The manifest of the day's highest batch, or None if the day has none."""
-    numbers = _manifest_numbers(store, day)
-    return read(store, day, max(numbers)) if numbers else None
+Result = Outcome | PipelineError
+"""What became of a day; one that fails stops no other."""
 
 
-def read(store: ObjectStore, day: date, batch: int) -> Manifest:
-    """The manifest of one batch; KeyError where there is none."""
-    return Manifest.from_json(store.get(keys.manifest(day, batch)))
+@dataclass(frozen=True)
+class Plan:
+    """The days of a run: those of which all is known, and those that need an engine."""
+
+    settled: Mapping[date, Result]
+    drafts: Sequence[Draft]
 
 
-def current_batches(store: ObjectStore) -> dict[date, int]:
-    """The number of the current batch of every day that has one, by one listing."""
-    latest: dict[date, int] = {}
-    for day, number in filter(None, map(keys.parse_manifest, store.list_keys(keys.MANIFESTS))):
-        latest[day] = max(number, latest.get(day, 0))
-    return dict(sorted(latest.items()))
+def plan(store: ObjectStore, days: Sequence[date], *, reload: bool = False) -> Plan:
+    """What is to be made of `days`: nothing where the current batch is the same.
+
+    `reload` makes one even then (for a pipe that remembers the names of failed files).
+    """
+    settled: dict[date, Result] = {}
+    drafts = []
+    for day in days:
+        try:
+            found = _draft(store, day, reload=reload)
+        except FixConfiguration as error:  # of this day; an outage is one of all, and ends the run
+            found = error
+        if isinstance(found, Draft):
+            drafts.append(found)
+        else:
+            settled[day] = found
+    return Plan(settled, drafts)
+
+
+def _draft(store: ObjectStore, day: date, *, reload: bool) -> Draft | Result:
+    documents = raw.documents(store, day)
+    if not documents:
+        return SkipThis(
+            f"{day} has no raw documents in {store.uri(keys.raw_prefix(day))}: "
+            f"materialize raw_playlist_json for {day} first."
+        )
+    digest = _digest(documents)
+    known = manifests.current(store, day)
+    if known and known.digest == digest and not reload:
+        return Outcome(known, is_new=False)
+    return Draft(day, _next_number(store, day), digest, tuple(documents))
 
 
 def issue(
     store: ObjectStore,
     engine: Engine,
-    day: date,
+    days: Sequence[date],
     clock: Clock,
     *,
     reload: bool = False,
     accept_partial: bool = False,
-) -> Outcome:
-    """Makes the day's next batch from its raw documents, unless the current one is the same.
+) -> dict[date, Result]:
+    """Makes each day's next batch from its raw documents, unless the current one is the same."""
+    planned = plan(store, days, reload=reload)
+    results = dict(planned.settled)
+    for draft, made in engine.transform(store, planned.drafts, accept_partial=accept_partial):
+        try:
+            results[draft.day] = _sign(store, engine.name, draft, made, clock)
+        except PipelineError as error:
+            results[draft.day] = error
+    return dict(sorted(results.items()))
 
-    `reload` makes one even then (for a pipe that remembers the names of failed files);
-    `accept_partial` leaves unreadable lines out instead of refusing the day.
-    """
-    documents = raw.documents(store, day)
-    if not documents:
-        raise SkipThis(
-            f"{day} has no raw documents in {store.uri(keys.raw_prefix(day))}: "
-            f"materialize raw_playlist_json for {day} first."
+
+def store_file(store: ObjectStore, key: str, body: bytes, rows: int) -> BatchFile:
+    """Puts a file of a batch into the lake; raises `RetryLater` if another one lies there."""
+    if not store.put_new(key, body) and store.get(key) != body:
+        raise RetryLater(
+            f"Another run is just writing {store.uri(key)}. Nothing is lost: run it again."
         )
-    digest = _digest(documents)
-    known = current(store, day)
-    if known and known.digest == digest and not reload:
-        return Outcome(known, is_new=False)
+    return BatchFile(key, rows, hashlib.sha256(body).hexdigest())
 
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        transformed, quarantined = _transform(store, engine, documents, out, accept_partial)
-        number = _next_number(store, day)
-        files = {
-            table.name: _store_file(
-                store,
-                keys.batch_file(table.name, day, number, digest),
-                out / f"{table.name}.csv.gz",
-                transformed.rows[table.name],
-            )
-            for table in contract.TABLES
-        }
-    manifest = Manifest(
-        snapshot_date=day,
-        batch=number,
-        digest=digest,
+
+def refusal(
+    store: ObjectStore, draft: Draft, unreadable: Sequence[raw.Unreadable]
+) -> FixConfiguration:
+    """Why a draft with lines that can't be read gets no batch, and what to do."""
+    found = "".join(
+        f"\n  {store.uri(line.key)}, line {line.line}: {line.reason}" for line in unreadable[:SHOWN]
+    )
+    found += f"\n  and {len(unreadable) - SHOWN} more" if len(unreadable) > SHOWN else ""
+    return FixConfiguration(
+        f"{draft.day} is not published: {len(unreadable)} of the lines of its raw documents can't "
+        f"be read:{found}\nPut the files back from a backup; or, while it is still "
+        f"{draft.day}, delete them and run the day again to fetch it anew; or leave these lines "
+        f"out: spotify-pipeline run --date {draft.day} --accept-partial"
+    )
+
+
+def _sign(
+    store: ObjectStore,
+    engine: str,
+    draft: Draft,
+    made: Transformed | PipelineError,
+    clock: Clock,
+) -> Outcome:
+    """Writes the manifest, which makes the batch real."""
+    if isinstance(made, PipelineError):
+        raise made
+    written = Manifest(
+        snapshot_date=draft.day,
+        batch=draft.number,
+        digest=draft.digest,
         contract_version=contract.VERSION,
         transform_version=tables.VERSION,
-        engine=engine.name,
+        engine=engine,
         created_at=clock(),
-        files=files,
-        documents=tuple(documents),
-        failed=tuple(attempts.missing(store, day)),
-        quarantined=tuple(quarantined),
-        odd_values=transformed.odd_values,
+        files=made.files,
+        documents=draft.documents,
+        failed=tuple(attempts.missing(store, draft.day)),
+        quarantined=made.quarantined,
+        odd_values=made.odd_values,
     )
-    if store.put_new(keys.manifest(day, number), manifest.to_json()):
-        return Outcome(manifest, is_new=True)
-    other = read(store, day, number)
-    if other.digest == digest:
+    if store.put_new(keys.manifest(draft.day, draft.number), written.to_json()):
+        return Outcome(written, is_new=True)
+    other = manifests.read(store, draft.day, draft.number)
+    if other.digest == draft.digest:
         return Outcome(other, is_new=False)
     raise RetryLater(
-        f"Another run has just made batch {number} of {day}. Nothing is lost: run it again."
+        f"Another run has just made batch {draft.number} of {draft.day}. Nothing is lost: run it "
+        f"again."
     )
 
 
@@ -181,66 +213,9 @@ def _digest(documents: Sequence[raw.RawDocument]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _transform(
-    store: ObjectStore,
-    engine: Engine,
-    documents: Sequence[raw.RawDocument],
-    out: Path,
-    accept_partial: bool,
-) -> tuple[Transformed, list[raw.Unreadable]]:
-    document_keys = [document.key for document in documents]
-    try:
-        with store.files(document_keys) as paths:
-            return engine.transform(paths, out), []
-    except UnreadableDocuments as error:
-        salvaged = [raw.salvage(store, key) for key in document_keys]
-        quarantined = [line for _, lines in salvaged for line in lines]
-        if not quarantined:  # the engine is stricter than JSON: that is ours to mend
-            raise
-        if not accept_partial:
-            raise FixConfiguration(_quarantine_text(store, documents, quarantined)) from error
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for number, (body, _) in enumerate(salvaged):
-            paths.append(Path(folder) / f"{number}.ndjson.gz")
-            paths[-1].write_bytes(body)
-        return engine.transform(paths, out), quarantined
-
-
-def _quarantine_text(
-    store: ObjectStore,
-    documents: Sequence[raw.RawDocument],
-    quarantined: Sequence[raw.Unreadable],
-) -> str:
-    day = keys.day_of(documents[0].key)
-    found = "".join(
-        f"\n  {store.uri(line.key)}, line {line.line}: {line.reason}" for line in quarantined
-    )
-    return (
-        f"{len(quarantined)} lines of the raw documents of {day} can't be read, so the day is not "
-        f"published:{found}\nPut the files back from a backup; or, while it is still {day}, delete "
-        f"them and run the day again to fetch it anew; or leave these lines out: "
-        f"spotify-pipeline run --date {day} --accept-partial"
-    )
-
-
 def _next_number(store: ObjectStore, day: date) -> int:
     """One more than any number in use; remains of a run that was cut off count too."""
-    used = _manifest_numbers(store, day)
+    used = manifests.numbers(store, day)
     for table in contract.TABLES:
         used += map(keys.batch_of, store.list_keys(f"{keys.table_prefix(table.name)}dt={day}/"))
     return max(used, default=0) + 1
-
-
-def _manifest_numbers(store: ObjectStore, day: date) -> list[int]:
-    found = map(keys.parse_manifest, store.list_keys(keys.manifests_prefix(day)))
-    return [number for _, number in filter(None, found)]
-
-
-def _store_file(store: ObjectStore, key: str, path: Path, rows: int) -> BatchFile:
-    body = path.read_bytes()
-    if not store.put_new(key, body) and store.get(key) != body:
-        raise RetryLater(
-            f"Another run is just writing {store.uri(key)}. Nothing is lost: run it again."
-        )
-    return BatchFile(key, rows, hashlib.sha256(body).hexdigest())

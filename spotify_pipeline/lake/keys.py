@@ -8,6 +8,8 @@ TRANSFORMED = "transformed_data/"
 MANIFESTS = "manifests/"
 RAW = "raw_data/"
 ATTEMPTS = "attempts/"
+REPORTS = "reports/"
+DAGSTER_PIPES = "dagster_pipes/"
 
 _MANIFEST = re.compile(rf"{MANIFESTS}dt=(\d{{4}}-\d{{2}}-\d{{2}})/(\d+)\.json")
 _DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
@@ -55,6 +57,14 @@ def manifests_prefix(day: date) -> str:
 
 def manifest(day: date, batch: int) -> str:
     return f"{manifests_prefix(day)}{batch}.json"
+
+
+def reports_prefix(day: date) -> str:
+    return f"{REPORTS}dt={day}/"
+
+
+def report(day: date, batch: int, digest: str) -> str:
+    return f"{reports_prefix(day)}{batch}-{digest}.html"
 
 
 def parse_manifest(key: str) -> tuple[date, int] | None:

@@ -8,15 +8,37 @@ import gzip
 import hashlib
 import io
 import json
+import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from spotify_pipeline.lake import keys
-from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.lake.store import AT_ONCE, ObjectStore, gone
+from spotify_pipeline.transform import values
 from spotify_pipeline.transform.schema import ENVELOPE
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text} is beyond all numbers")
+    return number
+
+
+BY_THE_BOOK: Mapping[str, Any] = {"parse_constant": _no_constant, "parse_float": _finite}
+"""What `json.loads` needs to be told to refuse NaN and infinity, which are no JSON."""
+
+
+REDACTED = "redacted"
+"""What the envelope of an answer says that has lost a user: it is not all that the API said."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,16 @@ class Unreadable:
     reason: str
 
 
+class Line(NamedTuple):
+    """A line of a raw document: its number (from 1) and text, and what it says or why it can't be
+    read."""
+
+    number: int
+    text: bytes
+    fields: Mapping[str, Any]
+    problem: str | None = None
+
+
 def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
     """The raw document of these answers; the same answers give the same bytes."""
     lines = (
@@ -63,6 +95,7 @@ def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
                 answer.kind: answer.body,
             },
             separators=(",", ":"),
+            allow_nan=False,
         )
         for answer in answers
     )
@@ -70,7 +103,8 @@ def encode(playlist_id: str, day: date, answers: Sequence[Answer]) -> bytes:
 
 
 def decode(document: bytes) -> list[Answer]:
-    """The answers of a raw document, as `encode` was given them; ValueError if it is damaged."""
+    """The answers of a raw document, as `encode` was given them; ValueError if it is damaged or
+    redacted."""
     try:
         return [_answer(json.loads(line)) for line in gzip.decompress(document).splitlines()]
     except (EOFError, gzip.BadGzipFile, zlib.error, KeyError, TypeError) as error:
@@ -78,6 +112,8 @@ def decode(document: bytes) -> list[Answer]:
 
 
 def _answer(line: Any) -> Answer:
+    if isinstance(line, dict) and line.get(REDACTED):
+        raise ValueError("not all that the API said: it is redacted")
     fetched_at, body = datetime.fromisoformat(line["fetched_at"]), line[line["kind"]]
     if fetched_at.tzinfo is None or not isinstance(body, dict):
         raise ValueError("no raw document: a line is no answer")
@@ -85,11 +121,21 @@ def _answer(line: Any) -> Answer:
 
 
 def documents(store: ObjectStore, day: date) -> list[RawDocument]:
-    """The raw documents of `day`, in the order of their playlists' ids."""
-    return [
-        RawDocument(key, hashlib.sha256(store.get(key)).hexdigest())
-        for key in store.list_keys(keys.raw_prefix(day))
-    ]
+    """The raw documents of `day`, in the order of their playlists' ids.
+
+    Raises `RetryLater` if one is taken away meanwhile.
+    """
+    found = store.list_keys(keys.raw_prefix(day))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sums = pool.map(lambda key: hashlib.sha256(_get(store, key)).hexdigest(), found)
+        return [RawDocument(*document) for document in zip(found, sums, strict=True)]
+
+
+def _get(store: ObjectStore, key: str) -> bytes:
+    try:
+        return store.get(key)
+    except KeyError as error:
+        raise gone(error) from error
 
 
 def captured(store: ObjectStore, day: date) -> set[str]:
@@ -97,20 +143,23 @@ def captured(store: ObjectStore, day: date) -> set[str]:
     return {keys.playlist_of(key) for key in store.list_keys(keys.raw_prefix(day))}
 
 
-def salvage(store: ObjectStore, key: str) -> tuple[bytes, list[Unreadable]]:
-    """The readable lines of a damaged document as a new one, and what had to be left out."""
-    good: list[bytes] = []
-    bad: list[Unreadable] = []
-    for number, (line, problem) in enumerate(_lines(store.get(key)), start=1):
-        reason = problem or _problem_of(line)
-        if reason:
-            bad.append(Unreadable(key, number, reason))
-        else:
-            good.append(line)
-    return gzip.compress(b"".join(line + b"\n" for line in good), mtime=0), bad
+def salvage(store: ObjectStore, key: str) -> bytes:
+    """The readable lines of a damaged document as a new one."""
+    good = (line.text for line in read_lines(store, key) if not line.problem)
+    return gzip.compress(b"".join(text + b"\n" for text in good), 1, mtime=0)
 
 
-def _lines(body: bytes) -> Iterator[tuple[bytes, str | None]]:
+def read_lines(store: ObjectStore, key: str) -> Iterator[Line]:
+    """The lines of a document, without the empty ones; raises `RetryLater` if it is gone."""
+    day = keys.day_of(key).isoformat()
+    for number, (text, problem) in enumerate(_split(_get(store, key)), start=1):
+        if problem:
+            yield Line(number, text, {}, problem)
+        elif text.strip():
+            yield _read(number, text, day)
+
+
+def _split(body: bytes) -> Iterator[tuple[bytes, str | None]]:
     """The lines of a document; the one at which the stream breaks comes with the reason."""
     decompressed = bytearray()
     problem = None if body else "the file is empty"
@@ -126,17 +175,39 @@ def _lines(body: bytes) -> Iterator[tuple[bytes, str | None]]:
         yield rest, problem
 
 
-def _problem_of(line: bytes) -> str | None:
-    if not line.strip():
-        return None
+def _read(number: int, text: bytes, day: str) -> Line:
     try:
-        fields = json.loads(line)
-        json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except ValueError as error:
-        return f"no JSON: {error}"
-    if not isinstance(fields, dict) or not all(isinstance(fields.get(n), str) for n in ENVELOPE):
+        fields = json.loads(text.decode(), **BY_THE_BOOK)
+        if _SURROGATE.search(text):
+            json.dumps(fields, ensure_ascii=False).encode()  # half a pair of them is no text
+    except (ValueError, RecursionError) as error:
+        return Line(number, text, {}, f"no JSON: {error}")
+    return Line(number, text, fields, _problem_of(fields, day))
+
+
+def _problem_of(fields: Any, day: str) -> str | None:
+    if not isinstance(fields, dict) or any(fields.get(name) is None for name in ENVELOPE):
         return f"no answer of the API: its envelope ({', '.join(ENVELOPE)}) is not whole"
     kind = fields["kind"]
     if kind not in ("playlist", "page") or not isinstance(fields.get(kind), dict):
         return f"no answer of the API: of kind {kind!r}, with nothing readable under that name"
+    if fields["snapshot_date"] != day:
+        return f"it is an answer of {fields['snapshot_date']}, in a document of {day}"
+    if not _TIMESTAMP.fullmatch(str(fields["fetched_at"])):
+        return f"nobody knows when it came: fetched_at {fields['fetched_at']!r}"
+    offset = _offset(kind, fields[kind])
+    if not _NUMBER.fullmatch(str(offset)):
+        return f"nobody knows where its entries stand: offset {offset!r}"
     return None
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_TIMESTAMP = re.compile(values.TIMESTAMP, re.ASCII)
+
+
+def _offset(kind: str, body: Mapping[str, Any]) -> Any:
+    """Of the listing that an answer is or holds; 0 where it doesn't say."""
+    listings = [body] if kind == "page" else [body.get("items"), body.get("tracks")]
+    offsets = (listing.get("offset") for listing in listings if isinstance(listing, dict))
+    return next((offset for offset in offsets if offset is not None), 0)

@@ -15,12 +15,12 @@ Source = Literal["spotify", "sandbox"]
 
 def read(store: ObjectStore) -> Source | None:
     """The lake's source, or None while it is empty."""
-    try:
-        body = store.get(keys.STAMP)
-    except KeyError:
+    # Looked for, not just asked for: who may list only a part of a bucket is told that it may not
+    # read what isn't there.
+    if keys.STAMP not in store.list_keys(keys.STAMP):
         return None
     try:
-        source = json.loads(body)["source"]
+        source = json.loads(store.get(keys.STAMP))["source"]
     except (ValueError, TypeError, KeyError):
         source = None
     if source not in get_args(Source):

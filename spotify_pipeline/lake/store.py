@@ -7,10 +7,17 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.errors import FixConfiguration, RetryLater
+
+AT_ONCE = 10
+"""How many objects are asked for at a time: a bucket answers late, and many at once. As many as
+boto3 keeps connections for."""
 
 
 class ObjectStore(Protocol):
@@ -22,6 +29,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes:
         """The bytes at `key`; KeyError where there are none."""
 
+    def head(self, key: str, size: int) -> bytes:
+        """The first `size` bytes at `key`, or all where they are fewer; KeyError as with `get`."""
+
     def list_keys(self, prefix: str) -> list[str]:
         """All keys that begin with `prefix`, sorted."""
 
@@ -29,7 +39,30 @@ class ObjectStore(Protocol):
         """The address of `key` for people and other programs."""
 
     def files(self, keys: Sequence[str]) -> contextlib.AbstractContextManager[list[Path]]:
-        """The objects as local files, in the order of `keys`."""
+        """The objects as local files, in the order of `keys`.
+
+        Raises `RetryLater` where one is gone; in a folder it is missed when it is read.
+        """
+
+
+def open_store(root: str) -> ObjectStore:
+    """The store at a root as `uri("")` gives it, by the credentials of the process.
+
+    `file:///folder` or `s3://bucket/prefix`; raises `FixConfiguration` for anything else.
+    """
+    address = urlsplit(root)
+    if address.scheme == "file":
+        return FolderStore(Path(url2pathname(address.path)))
+    if address.scheme == "s3":
+        import boto3
+
+        return S3Store(boto3.client("s3"), address.netloc, address.path)
+    raise FixConfiguration(f"{root!r} is no lake. Expected s3://bucket/prefix or file:///folder.")
+
+
+def gone(error: KeyError) -> RetryLater:
+    """Of an object that was listed and is not there any more."""
+    return RetryLater(f"{error.args[0]} has just been taken away. Run it again.")
 
 
 class FolderStore:
@@ -73,8 +106,12 @@ class FolderStore:
             ) from error
 
     def get(self, key: str) -> bytes:
+        return self.head(key, -1)
+
+    def head(self, key: str, size: int) -> bytes:
         try:
-            return (self.root / key).read_bytes()
+            with (self.root / key).open("rb") as file:
+                return file.read(size)
         except FileNotFoundError:
             raise KeyError(self.uri(key)) from None
         except OSError as error:
@@ -111,6 +148,11 @@ def _unreadable(error: OSError) -> FixConfiguration:
     )
 
 
+# What S3 answers to a conditional put: it is there; or another one of it is just under way.
+_IS_THERE, _CONFLICT = 412, 409
+_ATTEMPTS = 5
+
+
 class S3Store:
     """A bucket, or the part of it below `prefix`; `client` is boto3's S3 client."""
 
@@ -120,35 +162,61 @@ class S3Store:
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def put_new(self, key: str, body: bytes) -> bool:
+        for _ in range(_ATTEMPTS):
+            status = self._put(key, body)
+            if status != _CONFLICT:
+                return status != _IS_THERE
+        raise RetryLater(f"Others are just writing {self.uri(key)}. Nothing is lost: run it again.")
+
+    def _put(self, key: str, body: bytes) -> int:
         from botocore.exceptions import ClientError
 
-        try:
-            self.client.put_object(
-                Bucket=self.bucket, Key=self.prefix + key, Body=body, IfNoneMatch="*"
-            )
-        except ClientError as error:
-            # 412: it is there; 409: somebody else is just writing it.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412):
-                return False
-            raise
-        return True
+        with self._explained():
+            try:
+                self.client.put_object(
+                    Bucket=self.bucket,
+                    Key=self.prefix + key,
+                    Body=body,
+                    IfNoneMatch="*",
+                    **_content_type(key),
+                )
+            except ClientError as error:
+                status = int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+                if status not in (_CONFLICT, _IS_THERE):
+                    raise
+                return status
+        return 200
 
     def get(self, key: str) -> bytes:
-        try:
-            answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)
-        except self.client.exceptions.NoSuchKey:
-            raise KeyError(self.uri(key)) from None
-        return bytes(answer["Body"].read())
+        return self._get(key)
+
+    def head(self, key: str, size: int) -> bytes:
+        return self._get(key, Range=f"bytes=0-{size - 1}")
+
+    def _get(self, key: str, **part: str) -> bytes:
+        from botocore.exceptions import ClientError
+
+        with self._explained():
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **part)
+                return bytes(answer["Body"].read())
+            except self.client.exceptions.NoSuchKey:
+                raise KeyError(self.uri(key)) from None
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InvalidRange":
+                    raise
+                return b""  # an empty object has no first byte
 
     def list_keys(self, prefix: str) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self.prefix + prefix
         )
-        return sorted(
-            found["Key"].removeprefix(self.prefix)
-            for page in pages
-            for found in page.get("Contents", [])
-        )
+        with self._explained():
+            return sorted(
+                found["Key"].removeprefix(self.prefix)
+                for page in pages
+                for found in page.get("Contents", [])
+            )
 
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"
@@ -157,7 +225,41 @@ class S3Store:
     def files(self, keys: Sequence[str]) -> Iterator[list[Path]]:
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / key for key in keys]
-            for key, path in zip(keys, paths, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self.client.download_file(self.bucket, self.prefix + key, str(path))
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                list(pool.map(self._download, keys, paths))
             yield paths
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+        try:
+            yield
+        except NoCredentialsError as error:
+            raise FixConfiguration(f"S3 needs credentials of AWS: {error}.") from error
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            text = (
+                f"S3 says {code} for s3://{self.bucket}: {error.response['Error'].get('Message')}"
+            )
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise FixConfiguration(
+                    f"{text}. Look at S3_BUCKET, at the region and at what the credentials may do."
+                ) from error
+            raise RetryLater(f"{text}. Nothing is lost: run it again.") from error
+        except BotoCoreError as error:
+            raise RetryLater(
+                f"S3 doesn't answer: {error}. Nothing is lost: run it again."
+            ) from error
+
+    def _download(self, key: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(self.get(key))
+        except KeyError as error:
+            raise gone(error) from error
+
+
+def _content_type(key: str) -> dict[str, str]:
+    """What a browser has to be told to show a page instead of saving it."""
+    return {"ContentType": "text/html; charset=utf-8"} if key.endswith(".html") else {}

@@ -1,18 +1,18 @@
 """The six tables from the frame of raw lines.
 
 `F` and `W` are the functions module and the Window class of the engine in use; `keep` turns a
-frame that is used several times into one that is computed once. Nulls of whole structs are never
-tested, only those of scalars: engines differ in which of the two an odd object becomes.
+frame that is used several times into one that is computed once. An odd object comes as a struct of
+nulls, an odd list as null.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 from spotify_pipeline import contract
 from spotify_pipeline.transform import values
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same raw lines would give other rows; a batch carries it."""
 
 Frame = Any
@@ -22,60 +22,77 @@ Keep = Callable[[Frame], Frame]
 def transform(F: Any, W: Any, lines: Frame, keep: Keep) -> dict[str, Frame]:
     """The tables of the contract by name, for every snapshot date in `lines`.
 
-    `lines` has the columns of `schema.RAW_LINE`. The result also holds `odd_values`: one row with,
-    for each column that is read with care, the number of values that were there but odd.
+    `lines` has the columns of `schema.RAW_LINE`. The result also holds `odd_values`: per snapshot
+    date, the counts of `GUARDED`.
     """
+    playlists = _playlist(F, lines)
     entries = keep(_entries(F, lines))
     songs = keep(_songs(F, W, entries))
     frames = {
-        "playlist": _playlist(F, lines),
+        "playlist": playlists,
         "playlist_entry": entries,
         "song": songs,
-        "album": _album(F, W, entries),
-        "artist": _artist(F, W, entries),
+        "album": _album(F, entries),
+        "artist": _artist(F, entries),
         "song_artist": _song_artist(F, songs),
     }
     tables = {
         table.name: frames[table.name].select(*table.column_names) for table in contract.TABLES
     }
-    return tables | {"odd_values": _odd_values(F, entries)}
+    return tables | {"odd_values": _odd_values(F, playlists, entries, songs)}
 
 
 def _playlist(F: Any, lines: Frame) -> Frame:
+    """One row per playlist, and the raw text of odd values."""
     c = F.col
-    total = F.coalesce(c("playlist.items.total"), c("playlist.tracks.total"))
-    return lines.where(c("kind") == F.lit("playlist")).select(
+    playlists = lines.where(_is_playlist(F)).select(
+        "*",
+        c("playlist.public").alias("raw_public"),
+        c("playlist.collaborative").alias("raw_collaborative"),
+        c("playlist.followers.total").alias("raw_followers"),
+        F.coalesce(c("playlist.items.total"), c("playlist.tracks.total")).alias("raw_total"),
+    )
+    return playlists.select(
         "snapshot_date",
         "playlist_id",
         c("playlist.name").alias("playlist_name"),
         c("playlist.description").alias("playlist_description"),
         c("playlist.owner.id").alias("owner_id"),
         c("playlist.owner.display_name").alias("owner_name"),
-        values.boolean(F, c("playlist.public")).alias("is_public"),
-        values.boolean(F, c("playlist.collaborative")).alias("is_collaborative"),
+        values.boolean(F, c("raw_public")).alias("is_public"),
+        values.boolean(F, c("raw_collaborative")).alias("is_collaborative"),
         c("playlist.snapshot_id").alias("snapshot_id"),
-        values.integer(F, c("playlist.followers.total")).alias("followers"),
-        values.integer(F, total).alias("total_entries"),
+        values.integer(F, c("raw_followers")).alias("followers"),
+        values.integer(F, c("raw_total")).alias("total_entries"),
         c("playlist.external_urls.spotify").alias("playlist_url"),
         values.timestamp(F, c("fetched_at")).alias("fetched_at"),
+        "raw_public",
+        "raw_collaborative",
+        "raw_followers",
+        "raw_total",
     )
+
+
+def _is_playlist(F: Any) -> Any:
+    return F.col("kind") == F.lit("playlist")
 
 
 def _entries(F: Any, lines: Frame) -> Frame:
     """One row per slot, with everything that later tables need and the raw text of odd values."""
     c = F.col
-    # A playlist's first page comes inside the playlist object; where both names of it are there,
-    # the newer one counts.
+
+    def of_page(field: str) -> Any:
+        # A playlist's first page comes inside the playlist object; where both names of it are
+        # there, the newer one counts.
+        first = F.coalesce(c(f"playlist.items.{field}"), c(f"playlist.tracks.{field}"))
+        return F.when(_is_playlist(F), first).otherwise(c(f"page.{field}"))
+
     pages = lines.select(
         "snapshot_date",
         "playlist_id",
         values.timestamp(F, c("fetched_at")).alias("fetched_at"),
-        F.coalesce(
-            c("page.offset"), c("playlist.items.offset"), c("playlist.tracks.offset"), F.lit("0")
-        ).alias("offset"),
-        F.coalesce(c("page.items"), c("playlist.items.items"), c("playlist.tracks.items")).alias(
-            "slots"
-        ),
+        F.coalesce(of_page("offset"), F.lit("0")).alias("offset"),
+        of_page("items").alias("slots"),
     )
     slots = pages.select(
         "snapshot_date",
@@ -97,7 +114,7 @@ def _entries(F: Any, lines: Frame) -> Frame:
         c("slot.added_by.id").alias("added_by"),
         F.coalesce(c("slot.is_local"), item("is_local")).alias("is_local"),
         values.text(F, item("id")).alias("item_id"),
-        F.lower(item("type")).alias("item_type"),
+        values.lower(F, item("type")).alias("item_type"),
         item("uri").alias("entry_uri"),
         item("name").alias("entry_name"),
         item("duration_ms").alias("raw_duration"),
@@ -107,11 +124,12 @@ def _entries(F: Any, lines: Frame) -> Frame:
         item("track_number").alias("raw_track_number"),
         values.text(F, item("external_ids.isrc")).alias("song_isrc"),
         item("external_urls.spotify").alias("song_url"),
+        item("album").isNotNull().alias("has_album"),
         values.text(F, item("album.id")).alias("album_id"),
         item("album.name").alias("album_name"),
-        F.lower(item("album.album_type")).alias("album_type"),
+        values.lower(F, item("album.album_type")).alias("album_type"),
         item("album.release_date").alias("raw_release_date"),
-        F.lower(item("album.release_date_precision")).alias("album_release_precision"),
+        values.lower(F, item("album.release_date_precision")).alias("album_release_precision"),
         item("album.total_tracks").alias("raw_total_tracks"),
         item("album.external_urls.spotify").alias("album_url"),
         item("album.images").alias("images"),
@@ -153,12 +171,22 @@ def _entry_type(F: Any) -> Any:
     )
 
 
-def _latest(F: Any, W: Any, frame: Frame, key: str, *ties: str) -> Frame:
-    """Of the rows with one key, the one that was fetched last; the rest decides ties."""
-    order = ("fetched_at", "playlist_id", "position", *ties)
-    window = W.partitionBy("snapshot_date", key).orderBy(*(F.col(name).desc() for name in order))
-    return frame.select("*", F.row_number().over(window).alias("rank")).where(
-        F.col("rank") == F.lit(1)
+# Of rows with one key the one that was fetched last is taken.
+_FETCHED_LAST = ("fetched_at", "playlist_id", "position")
+
+
+def _latest(F: Any, frame: Frame, key: str, columns: Sequence[str], *ties: str) -> Frame:
+    """Of the rows with one key, the one that was fetched last; `ties`, texts or null, decide
+    between rows of one entry."""
+    # Engines differ in which of null and a value is greater.
+    known = (F.col(tie).isNotNull().alias(f"has_{tie}") for tie in ties)
+    texts = (F.coalesce(F.col(tie), F.lit("")).alias(tie) for tie in ties)
+    order = F.struct(*_FETCHED_LAST, *known, *texts)
+    latest = F.max_by(F.struct(*columns), order).alias("latest")
+    return (
+        frame.groupBy("snapshot_date", key)
+        .agg(latest)
+        .select("snapshot_date", key, *(F.col(f"latest.{name}").alias(name) for name in columns))
     )
 
 
@@ -174,7 +202,11 @@ def _songs(F: Any, W: Any, entries: Frame) -> Frame:
         "*",
         F.min(added).over(W.partitionBy("snapshot_date", "song_id")).alias("song_added"),
     )
-    return _latest(F, W, tracks, "song_id").select(
+    # With the list of artists in it, a row is better ranked than carried through an aggregate.
+    order = (F.col(name).desc() for name in _FETCHED_LAST)
+    window = W.partitionBy("snapshot_date", "song_id").orderBy(*order)
+    ranked = tracks.select("*", F.row_number().over(window).alias("rank"))
+    return ranked.where(c("rank") == F.lit(1)).select(
         "snapshot_date",
         "song_id",
         c("entry_name").alias("song_name"),
@@ -189,21 +221,22 @@ def _songs(F: Any, W: Any, entries: Frame) -> Frame:
         "disc_number",
         "track_number",
         "fetched_at",
+        "has_album",
         "artists",
     )
 
 
-def _album(F: Any, W: Any, entries: Frame) -> Frame:
+def _album(F: Any, entries: Frame) -> Frame:
     c = F.col
-    albums = entries.where(c("song_id").isNotNull() & c("album_id").isNotNull())
-    return _latest(F, W, albums, "album_id").select(
+    albums = entries.where(c("song_id").isNotNull() & c("album_id").isNotNull()).select(
         "*",
         F.try_element_at(c("images"), F.lit(1)).getField("url").alias("album_image_url"),
         _first_id(F, "album_artists").alias("artist_id"),
     )
+    return _latest(F, albums, "album_id", contract.ALBUM.column_names[2:])
 
 
-def _artist(F: Any, W: Any, entries: Frame) -> Frame:
+def _artist(F: Any, entries: Frame) -> Frame:
     """Artists of songs and of their albums: both are referred to."""
     c = F.col
     tracks = entries.where(c("song_id").isNotNull())
@@ -224,7 +257,12 @@ def _artist(F: Any, W: Any, entries: Frame) -> Frame:
     artists = named("artists").unionByName(named("album_artists"))
     # One entry may name an artist twice, and differently.
     return _latest(
-        F, W, artists.where(c("artist_id").isNotNull()), "artist_id", "artist_name", "artist_url"
+        F,
+        artists.where(c("artist_id").isNotNull()),
+        "artist_id",
+        contract.ARTIST.column_names[2:],
+        "artist_name",
+        "artist_url",
     )
 
 
@@ -242,8 +280,14 @@ def _song_artist(F: Any, songs: Frame) -> Frame:
     )
 
 
-# Where the text of a guarded column is found in the frame of entries.
-_GUARDED = {
+# Where the text of a column that is read with care is found in its frame.
+_OF_PLAYLISTS = {
+    "is_public": "raw_public",
+    "is_collaborative": "raw_collaborative",
+    "followers": "raw_followers",
+    "total_entries": "raw_total",
+}
+_OF_ENTRIES = {
     "added_at": "raw_added_at",
     "song_duration": "raw_duration",
     "song_explicit": "raw_explicit",
@@ -254,13 +298,34 @@ _GUARDED = {
     "album_total_tracks": "raw_total_tracks",
 }
 
+GUARDED = (*_OF_PLAYLISTS, *_OF_ENTRIES, "entry_type", "album_id", "artist_id")
+"""The columns whose odd values are counted: those that were there and became null."""
 
-def _odd_values(F: Any, entries: Frame) -> Frame:
+
+def _odd_values(F: Any, playlists: Frame, entries: Frame, songs: Frame) -> Frame:
     c = F.col
-    # The year 0000 is Spotify's way of saying that it doesn't know: null, but not odd.
-    counts = [
-        F.count(F.when((c(raw) != F.lit("0000")) & c(column).isNull(), F.lit(1))).alias(column)
-        for column, raw in _GUARDED.items()
-    ]
+
+    def odd(raw: str, column: str) -> Any:
+        # The year 0000 is Spotify's way of saying that it doesn't know: null, but not odd.
+        return (c(raw) != F.lit("0000")) & c(column).isNull()
+
+    def counts(frame: Frame, conditions: Mapping[str, Any]) -> Frame:
+        found = {name: F.count(F.when(is_odd, F.lit(1))) for name, is_odd in conditions.items()}
+        columns = (found.get(name, F.lit(0)).alias(name) for name in GUARDED)
+        return frame.groupBy("snapshot_date").agg(*columns)
+
     known = F.coalesce(c("item_type"), F.lit("track")).isin("track", "episode")
-    return entries.agg(*counts, F.count(F.when(~known, F.lit(1))).alias("entry_type"))
+    of_playlists = {name: odd(raw, name) for name, raw in _OF_PLAYLISTS.items()}
+    of_entries = {name: odd(raw, name) for name, raw in _OF_ENTRIES.items()}
+    # A song may have no album and an empty list of artists: but not another thing in their place.
+    of_songs = {
+        "album_id": c("has_album") & c("album_id").isNull(),
+        "artist_id": c("artists").isNull()
+        | (F.try_element_at("artists", F.lit(1)).isNotNull() & c("artist_id").isNull()),
+    }
+    found = (
+        counts(playlists, of_playlists)
+        .unionByName(counts(entries, of_entries | {"entry_type": ~known}))
+        .unionByName(counts(songs, of_songs))
+    )
+    return found.groupBy("snapshot_date").agg(*(F.sum(name).alias(name) for name in GUARDED))

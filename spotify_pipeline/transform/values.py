@@ -16,10 +16,18 @@ _DAY = (
 )
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
 
+TIMESTAMP = rf"{_DAY}T{_TIME}Z"
+"""What a moment looks like in Spotify's answers and in our envelope, as a pattern."""
+
 
 def text(F: Any, column: Any) -> Any:
     """The text itself; an empty one is null. For ids and codes, where empty means none."""
     return F.when(column != F.lit(""), column)
+
+
+def lower(F: Any, column: Any) -> Any:
+    """In small letters where all are English ones: of others engines have ideas of their own."""
+    return F.when(column.rlike(r"^[ -~]*\z"), F.lower(column)).otherwise(column)
 
 
 def integer(F: Any, column: Any) -> Any:
@@ -34,7 +42,7 @@ def boolean(F: Any, column: Any) -> Any:
 
 def timestamp(F: Any, column: Any) -> Any:
     """`2026-01-02T03:04:05Z` as `2026-01-02 03:04:05`, fractions kept."""
-    good = F.when(column.rlike(rf"^{_DAY}T{_TIME}Z\z"), column)
+    good = F.when(column.rlike(rf"^{TIMESTAMP}\z"), column)
     return F.regexp_replace(F.regexp_replace(good, "T", " "), "Z", "")
 
 

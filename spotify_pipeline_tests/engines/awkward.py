@@ -1,5 +1,7 @@
 """Texts that CSV writers and readers are known to trip over."""
 
+from string import punctuation
+
 AWKWARD = [
     "",
     " ",
@@ -43,4 +45,7 @@ AWKWARD = [
     "\U0010ffff",
     "long " * 20_000,
     "\n" * 5_000,
+    *punctuation,
+    *(f"{sign}1" for sign in punctuation),
+    *(f"No. {sign}1" for sign in punctuation),
 ]

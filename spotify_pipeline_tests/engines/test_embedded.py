@@ -13,18 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotify_pipeline import contract
-from spotify_pipeline.clock import frozen_clock
 from spotify_pipeline.engines.embedded import EmbeddedEngine
-from spotify_pipeline.lake import batch, keys, raw
-from spotify_pipeline.lake.batch import UnreadableDocuments
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.store import FolderStore
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline_tests.engines.awkward import AWKWARD
-from spotify_pipeline_tests.rows import tables_of
+from spotify_pipeline_tests.rows import issued, tables_of
 from spotify_pipeline_tests.synthetic import (
     DAY,
-    NOON,
     album,
     answer,
     artist,
@@ -53,7 +51,7 @@ def by_the_pipe(home: Path, body: bytes) -> list[Any]:
     """The names that land in the database when the document goes through a batch and the pipe."""
     store = FolderStore(home / "lake")
     store.put_new(keys.raw(DAY, "playlist1"), body)
-    batch.issue(store, EmbeddedEngine(), DAY, frozen_clock(NOON))
+    issued(store, EmbeddedEngine())
     with DuckDBDatabase(home / "spotify.duckdb").session() as session:
         [load] = EmbeddedPipe(store).load(session, contract.PLAYLIST_ENTRY)
         assert load.error is None
@@ -165,21 +163,19 @@ def test_rows_stand_in_the_order_of_the_key() -> None:
 
 def test_the_compressed_files_are_the_same_too(tmp_path: Path) -> None:
     made = []
-    (tmp_path / "p.ndjson.gz").write_bytes(named(["a", "b"]))
     for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        EmbeddedEngine().transform([tmp_path / "p.ndjson.gz"], tmp_path / name)
-        made.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
+        store = FolderStore(tmp_path / name)
+        store.put_new(keys.raw(DAY, "p"), named(["a", "b"]))
+        issued(store, EmbeddedEngine())
+        made.append([store.get(key) for key in store.list_keys(keys.TRANSFORMED)])
     assert made[0] == made[1]
     assert len(made[0]) == len(contract.TABLES)
 
 
 def test_a_folder_with_a_quote_in_its_name_is_no_trouble(tmp_path: Path) -> None:
-    folder = tmp_path / "it's {here} *"
-    folder.mkdir()
-    (folder / "p.ndjson.gz").write_bytes(named(["a"]))
-    transformed = EmbeddedEngine().transform([folder / "p.ndjson.gz"], folder)
-    assert transformed.rows["playlist_entry"] == 1
+    store = FolderStore(tmp_path / "it's {here} *")
+    store.put_new(keys.raw(DAY, "p"), named(["a"]))
+    assert len(issued(store, EmbeddedEngine())[DAY]["playlist_entry"]) == 1
 
 
 # Damage
@@ -200,11 +196,28 @@ DAMAGED = {
 
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_damage_is_refused(body: bytes) -> None:
-    with pytest.raises(UnreadableDocuments):
+    with pytest.raises(FixConfiguration):
         tables_of(named(["sound"]), body)
+
+
+def test_a_document_of_several_gzip_members_is_read() -> None:
+    first, second = named(["a"]), GOOD.replace(b'"offset":0', b'"offset":1')
+    tables = tables_of(first + gzip.compress(second))
+    assert tables.column("playlist_entry", "position") == ["1", "2"]
+
+
+def test_a_playlist_s_id_that_is_a_number_is_read_as_text() -> None:
+    body = gzip.compress(GOOD.replace(b'"playlist_id":"playlist1"', b'"playlist_id":7'))
+    assert tables_of(body).column("playlist", "playlist_id") == ["7"]
+
+
+def test_an_answer_of_which_nobody_knows_when_it_came_is_refused() -> None:
+    late = GOOD.replace(b'"fetched_at":"2026', b'"fetched_at":"later, 2026')
+    with pytest.raises(FixConfiguration, match="line 1: nobody knows when it came"):
+        tables_of(gzip.compress(late))
 
 
 @pytest.mark.parametrize("left", [1, 5, 10, 100, -1, -8, -9])
 def test_a_document_that_is_cut_off_anywhere_is_refused(left: int) -> None:
-    with pytest.raises(UnreadableDocuments):
+    with pytest.raises(FixConfiguration):
         tables_of(named(["a", "b", "c"])[:left])

@@ -32,6 +32,26 @@ def test_a_plan_is_kept_and_read_again(copied: Path, monkeypatch: pytest.MonkeyP
     assert len(kept(copied)) == 1
 
 
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"\xff"])
+def test_a_damaged_plan_is_made_anew(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    made = plan.Plan({}, {"song": "SELECT 1"})
+    monkeypatch.setattr(plan, "make_plan", lambda: made)
+    plan.embedded_plan()
+    kept(copied)[0].write_bytes(damage)
+    plan.embedded_plan.cache_clear()
+    assert plan.embedded_plan() == made
+
+
+def test_a_plan_can_be_read_by_whoever_runs_the_code(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "make_plan", lambda: plan.Plan({}, {}))
+    plan.embedded_plan()
+    assert kept(copied)[0].stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.slow
 def test_a_change_of_the_code_makes_another_plan(
     copied: Path, monkeypatch: pytest.MonkeyPatch

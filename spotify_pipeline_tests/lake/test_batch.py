@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +11,14 @@ import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.clock import frozen_clock
+from spotify_pipeline.engines import embedded
 from spotify_pipeline.engines.embedded import EmbeddedEngine
-from spotify_pipeline.errors import FixConfiguration, RetryLater, SkipThis
-from spotify_pipeline.lake import attempts, batch, keys
-from spotify_pipeline.lake.batch import Outcome, Transformed, UnreadableDocuments
-from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
+from spotify_pipeline.lake import attempts, batch, keys, manifests
+from spotify_pipeline.lake.batch import Draft, Outcome, Transformed, UnreadableDocuments
+from spotify_pipeline.lake.store import FolderStore, ObjectStore
 from spotify_pipeline.transform import tables
+from spotify_pipeline_tests.rows import settled
 from spotify_pipeline_tests.synthetic import DAY, NOON, document, entry, track
 
 TABLES = [table.name for table in contract.TABLES]
@@ -36,11 +38,21 @@ class QuickEngine:
     def __init__(self) -> None:
         self.runs = 0
 
-    def transform(self, documents: Sequence[Path], out: Path) -> Transformed:
-        self.runs += 1
-        for table in TABLES:
-            (out / f"{table}.csv.gz").write_bytes(gzip.compress(b"quick\n", mtime=0))
-        return Transformed(dict.fromkeys(TABLES, 0), {})
+    def transform(
+        self, store: ObjectStore, drafts: Sequence[Draft], *, accept_partial: bool
+    ) -> Iterator[tuple[Draft, Transformed | PipelineError]]:
+        body = gzip.compress(b"quick\n", mtime=0)
+        for draft in drafts:
+            self.runs += 1
+            try:
+                files = {
+                    table.name: batch.store_file(store, draft.key(table), body, 0)
+                    for table in contract.TABLES
+                }
+            except PipelineError as error:
+                yield draft, error
+            else:
+                yield draft, Transformed(files, {})
 
 
 class StopsAt(FolderStore):
@@ -70,7 +82,7 @@ def capture(store: FolderStore, playlist_id: str, body: bytes | None = None) -> 
 
 
 def issue(store: FolderStore, engine: batch.Engine | None = None, **options: bool) -> Outcome:
-    return batch.issue(store, engine or QuickEngine(), DAY, CLOCK, **options)
+    return settled(batch.issue(store, engine or QuickEngine(), [DAY], CLOCK, **options)[DAY])
 
 
 def outputs(store: FolderStore) -> list[str]:
@@ -120,7 +132,7 @@ def test_a_manifest_is_read_as_it_was_written(store: FolderStore) -> None:
     capture(store, "playlist2", b"no gzip")
     attempts.record(store, DAY, NOON, attempts.Attempt(("playlist3",), ()))
     manifest = issue(store, REAL, accept_partial=True).manifest
-    assert batch.read(store, DAY, 1) == manifest
+    assert manifests.read(store, DAY, 1) == manifest
     assert manifest.failed
     assert manifest.quarantined
 
@@ -128,7 +140,7 @@ def test_a_manifest_is_read_as_it_was_written(store: FolderStore) -> None:
 def test_a_day_without_documents_says_what_to_do_first(tmp_path: Path) -> None:
     with pytest.raises(SkipThis, match="materialize raw_playlist_json for 2026-11-22 first"):
         issue(FolderStore(tmp_path))
-    assert batch.current(FolderStore(tmp_path), DAY) is None
+    assert manifests.current(FolderStore(tmp_path), DAY) is None
 
 
 # Same in, same out
@@ -162,7 +174,7 @@ def test_another_document_makes_the_next_batch_of_all(store: FolderStore) -> Non
     assert second.is_new
     assert (second.manifest.batch, len(second.manifest.documents)) == (2, 2)
     assert second.manifest.digest != first.digest
-    assert batch.current(store, DAY) == second.manifest
+    assert manifests.current(store, DAY) == second.manifest
 
 
 @pytest.mark.parametrize("module", [contract, tables], ids=["contract", "transform"])
@@ -195,18 +207,19 @@ def test_the_digest_tells_whose_document_it_is(tmp_path: Path) -> None:
 def test_the_tenth_batch_is_later_than_the_ninth(store: FolderStore) -> None:
     for _ in range(10):
         issue(store, reload=True)
-    current = batch.current(store, DAY)
+    current = manifests.current(store, DAY)
     assert current is not None
     assert current.batch == 10
-    assert batch.current_batches(store) == {DAY: 10}
+    assert manifests.current_batches(store) == {DAY: 10}
 
 
 def test_days_have_numbers_of_their_own(store: FolderStore) -> None:
     issue(store, reload=True)
     other_day = DAY - timedelta(days=1)
     store.put_new(keys.raw(other_day, "playlist1"), document([], day=other_day))
-    assert batch.issue(store, QuickEngine(), other_day, CLOCK).manifest.batch == 1
-    assert batch.current_batches(store) == {other_day: 1, DAY: 1}
+    outcomes = batch.issue(store, QuickEngine(), [other_day], CLOCK)
+    assert settled(outcomes[other_day]).manifest.batch == 1
+    assert manifests.current_batches(store) == {other_day: 1, DAY: 1}
 
 
 # Cut off, and raced
@@ -218,7 +231,7 @@ def test_after_a_run_that_was_cut_off_the_next_number_is_taken(store: FolderStor
         issue(StopsAt(store.root, at))
     remains = outputs(store)
     assert remains
-    assert batch.current(store, DAY) is None
+    assert manifests.current(store, DAY) is None
 
     manifest = issue(store).manifest
     assert manifest.batch == 2
@@ -240,7 +253,7 @@ def test_who_makes_the_same_batch_second_takes_the_first_one(store: FolderStore)
     outcome = issue(_Raced(store.root))
     assert not outcome.is_new
     assert outcome.manifest.engine == "faster"
-    assert outcome.manifest == batch.current(store, DAY)
+    assert outcome.manifest == manifests.current(store, DAY)
 
 
 def test_who_makes_another_batch_of_that_number_second_gives_way(store: FolderStore) -> None:
@@ -254,7 +267,7 @@ def test_what_somebody_else_put_among_the_manifests_is_passed_over(store: Folder
     issue(store)
     store.put_new("manifests/notes.txt", b"mine")
     store.put_new(f"manifests/dt={DAY}/1.json.bak", b"mine")
-    assert batch.current_batches(store) == {DAY: 1}
+    assert manifests.current_batches(store) == {DAY: 1}
     assert not issue(store).is_new
 
 
@@ -269,7 +282,7 @@ def test_who_meets_other_bytes_under_its_names_gives_way(store: FolderStore) -> 
 
     with pytest.raises(RetryLater, match=r"Another run is just writing .*run it again"):
         issue(Raced(store.root))
-    assert batch.current(store, DAY) is None
+    assert manifests.current(store, DAY) is None
 
 
 def test_who_meets_its_own_bytes_goes_on(store: FolderStore) -> None:
@@ -282,6 +295,43 @@ def test_who_meets_its_own_bytes_goes_on(store: FolderStore) -> None:
             return super().put_new(key, body)
 
     assert issue(Raced(store.root)).manifest.batch == 1
+
+
+# Days that can't be looked at
+
+BEFORE = DAY - timedelta(days=1)
+
+
+def test_a_document_that_can_t_be_read_stops_no_other_day(store: FolderStore) -> None:
+    loop = store.root / keys.raw(BEFORE, "p")
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)
+    results = batch.issue(store, QuickEngine(), [BEFORE, DAY], CLOCK)
+    assert settled(results[DAY]).is_new
+    with pytest.raises(FixConfiguration, match="Can't read the lake"):
+        settled(results[BEFORE])
+
+
+def test_a_manifest_that_is_none_stops_no_other_day(store: FolderStore) -> None:
+    store.put_new(keys.raw(BEFORE, "p"), document([], "p", day=BEFORE))
+    for number, body in enumerate([b"", b"[]", b"{}", b'{"files": 7}'], start=1):
+        store.put_new(keys.manifest(BEFORE, number), body)
+        results = batch.issue(store, QuickEngine(), [BEFORE, DAY], CLOCK, reload=True)
+        assert settled(results[DAY]).is_new
+        with pytest.raises(FixConfiguration, match=rf"/{number}.json is no manifest.*move it away"):
+            settled(results[BEFORE])
+
+
+def test_a_document_that_is_taken_away_just_then_is_told(store: FolderStore) -> None:
+    class Raced(FolderStore):
+        """Somebody deletes a document that has been listed."""
+
+        def get(self, key: str) -> bytes:
+            (self.root / key).unlink()
+            return super().get(key)
+
+    with pytest.raises(RetryLater, match=r"playlist1.*has just been taken away. Run it again"):
+        issue(Raced(store.root))
 
 
 # Damaged documents
@@ -297,6 +347,11 @@ DAMAGED = {
     "wrong sum": (gzip.compress(GOOD)[:-8] + b"\x00" * 8, 2, "CRC check failed"),
     "half a character": (
         gzip.compress(GOOD.replace(b'"Song"', b'"\\ud83d"')),
+        1,
+        "surrogates not allowed",
+    ),
+    "the other half": (
+        gzip.compress(GOOD.replace(b'"Song"', b'"\\ud83d\\udc3d\\uDC3D"')),
         1,
         "surrogates not allowed",
     ),
@@ -320,6 +375,7 @@ def test_a_damaged_document_is_refused_with_place_reason_and_remedy(
     assert outputs(store) == []
 
 
+@pytest.mark.slow
 @damage
 def test_who_accepts_a_partial_day_gets_the_rest_and_a_list_of_what_is_left_out(
     store: FolderStore, body: bytes, line: int, reason: str
@@ -333,10 +389,18 @@ def test_who_accepts_a_partial_day_gets_the_rest_and_a_list_of_what_is_left_out(
     assert len(manifest.documents) == 2
 
 
+def test_of_very_much_damage_the_first_is_shown(store: FolderStore) -> None:
+    capture(store, "damaged", gzip.compress(b"x\n" * 5_000))
+    with pytest.raises(FixConfiguration, match=r"5000 of the lines") as caught:
+        issue(store, REAL)
+    assert str(caught.value).count("no JSON") == batch.SHOWN
+    assert "and 4980 more" in str(caught.value)
+
+
 def test_all_damage_of_a_day_is_told_at_once(store: FolderStore) -> None:
     capture(store, "one", b"no gzip")
     capture(store, "two", gzip.compress(b"x\ny\n"))
-    with pytest.raises(FixConfiguration, match="3 lines of the raw documents of 2026-11-22"):
+    with pytest.raises(FixConfiguration, match="2026-11-22 is not published: 3 of the lines"):
         issue(store, REAL)
 
 
@@ -345,14 +409,12 @@ def test_a_sound_day_quarantines_nothing_whatever_is_accepted(store: FolderStore
 
 
 def test_an_engine_that_refuses_sound_documents_is_a_bug_not_a_quarantine(
-    store: FolderStore,
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Picky(QuickEngine):
-        def transform(self, documents: Sequence[Path], out: Path) -> Transformed:
-            raise UnreadableDocuments("I don't like it")
-
-    with pytest.raises(UnreadableDocuments, match="I don't like it"):
-        issue(store, Picky(), accept_partial=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded, "ENVELOPE", ("page.total",))
+        with pytest.raises(UnreadableDocuments, match=r"can't read 2026-11-22.*Please report it"):
+            issue(store, REAL, accept_partial=True)
 
 
 def test_no_flipped_bit_of_a_document_goes_unnoticed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ def test_keys_lie_where_the_original_had_them() -> None:
         "transformed_data/song_data/dt=2026-11-22/2-ab12/song.csv.gz"
     )
     assert keys.manifest(DAY, 2) == "manifests/dt=2026-11-22/2.json"
+    assert keys.report(DAY, 2, "ab12") == "reports/dt=2026-11-22/2-ab12.html"
 
 
 def test_what_is_in_a_key_can_be_read_from_it() -> None:
@@ -30,6 +31,7 @@ def test_what_is_in_a_key_can_be_read_from_it() -> None:
         keys.batch_file("song", DAY, 1, "ab12"),
         keys.manifest(DAY, 1),
         keys.attempt(DAY, NOON, 0),
+        keys.report(DAY, 1, "ab12"),
     ],
 )
 def test_every_key_of_a_day_tells_the_day(key: str) -> None:

@@ -25,9 +25,10 @@ def salvage(tmp_path: Path, body: bytes) -> tuple[list[bytes], list[tuple[int, s
     """The lines that are left, and number and reason of those that aren't."""
     store = FolderStore(tmp_path)
     store.put_new(KEY, body)
-    kept, bad = raw.salvage(store, KEY)
-    assert {line.key for line in bad} <= {KEY}
-    return gzip.decompress(kept).splitlines(), [(line.line, line.reason) for line in bad]
+    kept = raw.salvage(store, KEY)
+    lines = raw.read_lines(store, KEY)
+    bad = [(line.number, line.problem) for line in lines if line.problem]
+    return gzip.decompress(kept).splitlines(), bad
 
 
 GOOD = gzip.decompress(document([])).removesuffix(b"\n")
@@ -80,6 +81,12 @@ def test_any_value_comes_back_as_it_was(value: object) -> None:
     assert line["playlist"] == {"anything": value}
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_json_is_not_stored(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        raw.encode("p", DAY, [answer({"anything": value})])
+
+
 def test_keys_stay_in_the_order_in_which_they_came() -> None:
     [line] = lines_of(raw.encode("p", DAY, [answer({"b": 1, "a": 2, "c": 3})]))
     assert list(line["playlist"]) == ["b", "a", "c"]
@@ -109,7 +116,11 @@ def test_documents_of_a_day_are_told_in_the_order_of_their_playlists(tmp_path: P
 # Read back
 
 VALUES: Any = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
     ),
@@ -178,6 +189,11 @@ def test_a_line_that_lacks_something_is_not_read_back(name: str) -> None:
 # Damage
 
 
+def test_an_envelope_is_whole_if_nothing_in_it_is_null(tmp_path: Path) -> None:
+    line = GOOD.replace(b'"playlist_id":"playlist1"', b'"playlist_id":7')
+    assert salvage(tmp_path, damaged(line)) == ([line], [])
+
+
 def test_a_sound_document_loses_nothing(tmp_path: Path) -> None:
     assert salvage(tmp_path, document([])) == ([GOOD], [])
 
@@ -198,6 +214,10 @@ def test_a_sound_document_loses_nothing(tmp_path: Path) -> None:
         (GOOD.replace(b'"kind":"playlist"', b'"kind":"album"'), "kind 'album'"),
         (GOOD.replace(b'"kind":"playlist"', b'"kind":"page"'), "kind 'page', with nothing"),
         (GOOD.replace(b"Playlist", b"\\ud83d"), "surrogates not allowed"),
+        (GOOD.replace(b'"Playlist"', b"NaN"), "no JSON: NaN is Python's"),
+        (GOOD.replace(b'"Playlist"', b"-1e400"), "no JSON: -1e400 is beyond all numbers"),
+        (GOOD.replace(b'"fetched_at":"2', b'"fetched_at":"'), "when it came: fetched_at '026-"),
+        (GOOD.replace(b'.000000Z"', b'+00:00"'), "nobody knows when it came"),
     ],
 )
 def test_a_line_that_is_no_answer_is_told_and_the_others_kept(

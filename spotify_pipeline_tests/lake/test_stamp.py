@@ -16,6 +16,24 @@ def test_an_empty_lake_belongs_to_nobody(tmp_path: Path) -> None:
     assert store.list_keys("") == []
 
 
+def test_an_empty_part_of_a_bucket_is_found_so_by_who_may_list_no_more_than_that_part(
+    tmp_path: Path,
+) -> None:
+    class Reserved(FolderStore):
+        """As S3 then answers for what isn't there."""
+
+        def get(self, key: str) -> bytes:
+            try:
+                return super().get(key)
+            except KeyError as error:
+                raise FixConfiguration("S3 says AccessDenied") from error
+
+    store = Reserved(tmp_path)
+    stamp.check(store, "spotify")
+    stamp.claim(store, "spotify")
+    assert stamp.read(store) == "spotify"
+
+
 def test_who_comes_first_owns_it(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     stamp.claim(store, "sandbox")

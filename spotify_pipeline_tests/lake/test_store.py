@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
+from spotify_pipeline.errors import FixConfiguration, RetryLater
+from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store, open_store
 
 BUCKET = "lake"
 
@@ -23,6 +24,8 @@ def s3() -> Iterator[Any]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # Its memory is the process's: other tests may have left buckets in it.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     session = boto3.Session("nobody", "nothing", region_name="eu-central-1")
     client = session.client("s3", endpoint_url=f"http://{host}:{port}")
     client.create_bucket(
@@ -68,6 +71,17 @@ def test_what_is_put_can_be_got(store: ObjectStore) -> None:
     assert store.get("a/b.gz") == b"\x00\xff bytes \n"
 
 
+def test_a_browser_is_told_that_a_page_is_a_page(s3: Any) -> None:
+    store = S3Store(s3, BUCKET, "pages")
+    store.put_new("a.html", b"<p>")
+    store.put_new("a.json", b"{}")
+    kinds = [s3.head_object(Bucket=BUCKET, Key=f"pages/a.{end}") for end in ("html", "json")]
+    assert [kind["ContentType"] for kind in kinds] == [
+        "text/html; charset=utf-8",
+        "binary/octet-stream",
+    ]
+
+
 def test_an_empty_object_is_an_object(store: ObjectStore) -> None:
     assert store.put_new("empty", b"")
     assert (store.get("empty"), store.list_keys("")) == (b"", ["empty"])
@@ -96,6 +110,21 @@ def test_getting_what_is_not_there_is_a_key_error_that_says_where(store: ObjectS
     store.put_new("other", b"")
     with pytest.raises(KeyError) as caught:
         store.get("not/there")
+    assert store.uri("not/there") in str(caught.value)
+
+
+def test_the_head_of_an_object_is_its_first_bytes(store: ObjectStore) -> None:
+    store.put_new("key", b"0123456789")
+    store.put_new("empty", b"")
+    assert [store.head("key", size) for size in (1, 4, 10, 99)] == [
+        b"0",
+        b"0123",
+        b"0123456789",
+        b"0123456789",
+    ]
+    assert store.head("empty", 4) == b""
+    with pytest.raises(KeyError) as caught:
+        store.head("not/there", 4)
     assert store.uri("not/there") in str(caught.value)
 
 
@@ -131,6 +160,26 @@ def test_the_address_ends_in_the_key(store: ObjectStore) -> None:
 
 
 # The folder alone
+
+
+def test_a_store_opens_again_by_its_address(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As workers open it, which get the address and have credentials of their own."""
+    if isinstance(store, S3Store):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.client.meta.endpoint_url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    store.put_new("a b/dt=1/ü.txt", b"here")
+    again = open_store(store.uri(""))
+    assert again.get("a b/dt=1/ü.txt") == b"here"
+    assert again.uri("x") == store.uri("x")
+
+
+@pytest.mark.parametrize("address", ["", "/lake", "gs://bucket"])
+def test_what_is_no_address_of_a_lake_is_refused(address: str) -> None:
+    with pytest.raises(FixConfiguration, match="is no lake"):
+        open_store(address)
 
 
 def test_a_crash_between_writing_and_linking_leaves_nothing_behind_that_is_listed(
@@ -217,8 +266,43 @@ def test_more_keys_than_a_page_of_s3_are_all_listed(s3: Any) -> None:
 
 
 def test_other_troubles_of_s3_are_not_taken_for_an_object_that_is_there(s3: Any) -> None:
-    with pytest.raises(s3.exceptions.NoSuchBucket):
-        S3Store(s3, "no-such-bucket").put_new("key", b"")
+    store = S3Store(s3, "no-such-bucket")
+    for use in (
+        lambda: store.put_new("key", b""),
+        lambda: store.get("key"),
+        lambda: store.list_keys(""),
+    ):
+        with pytest.raises(FixConfiguration, match="NoSuchBucket for s3://no-such-bucket"):
+            use()
+
+
+class Answering:
+    """A client of S3 whose puts are answered with these statuses, one after the other."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+
+    def put_object(self, **_: Any) -> None:
+        from botocore.exceptions import ClientError
+
+        if (status := self.statuses.pop(0)) != 200:
+            answer = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(answer, "PutObject")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"), [((409, 200), True), ((409, 409, 412), False), ((412,), False)]
+)
+def test_a_conflict_of_two_puts_is_settled_by_putting_again(
+    statuses: tuple[int, ...], expected: bool
+) -> None:
+    assert S3Store(Answering(*statuses), BUCKET).put_new("key", b"") is expected
+
+
+def test_an_outage_of_s3_and_a_conflict_without_end_can_be_retried() -> None:
+    for statuses in ((503,), (409,) * 9):
+        with pytest.raises(RetryLater, match="Nothing is lost: run it again"):
+            S3Store(Answering(*statuses), BUCKET).put_new("key", b"")
 
 
 def test_a_file_where_a_folder_should_be_is_an_error_and_not_taken_for_the_object(

@@ -1,6 +1,8 @@
 """Every slot of a playlist is a row of playlist_entry, whatever is in it."""
 
-from datetime import UTC, datetime, timedelta
+import gzip
+import json
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, get_args
 
@@ -121,21 +123,6 @@ def test_places_go_on_from_page_to_page() -> None:
     ]
 
 
-def test_days_in_one_run_stay_apart() -> None:
-    yesterday = DAY - timedelta(days=1)
-    tables = tables_of(
-        document([entry(track(name="New"))], day=DAY),
-        document([entry(track(name="Old"))], day=yesterday),
-    )
-    assert [(row["snapshot_date"], row["song_name"]) for row in tables["song"]] == [
-        ("2026-11-21", "Old"),
-        ("2026-11-22", "New"),
-    ]
-    for name, rows in tables.rows.items():
-        dates = {row["snapshot_date"] for row in rows}
-        assert dates == {"2026-11-21", "2026-11-22"}, name
-
-
 # Odd things
 
 
@@ -188,7 +175,30 @@ def test_a_field_of_odd_type_costs_nothing_but_itself() -> None:
     tables = tables_of(document(slots))
     assert tables.column("playlist_entry", "song_id") == list(ODD_FIELDS)
     assert tables.column("song", "song_id") == sorted(ODD_FIELDS)
-    assert tables.odd_values == {}
+
+
+def odd_values(**fields: Any) -> Any:
+    """What is counted for a song with such fields."""
+    return tables_of(document([entry(track(**fields))])).odd_values
+
+
+@pytest.mark.parametrize("album_", ["text", 7, [album()], {}, album(None), album("")], ids=repr)
+def test_an_odd_album_is_counted(album_: Any) -> None:
+    assert odd_values(album=album_) == {"album_id": 1}
+
+
+@pytest.mark.parametrize("artists", ["text", 7, artist(), ["text"], [{}], [artist(""), artist()]])
+def test_odd_artists_are_counted(artists: Any) -> None:
+    assert odd_values(artists=artists) == {"artist_id": 1}
+
+
+def test_a_song_without_an_album_or_artists_is_not_odd() -> None:
+    assert odd_values(album=None, artists=[]) == {}
+
+
+def test_what_is_no_song_has_no_odd_album_or_artists() -> None:
+    slots = [entry(episode(album="text", artists=7)), entry(local_file(artists=7), is_local=True)]
+    assert tables_of(document(slots)).odd_values == {}
 
 
 def test_a_kind_of_tomorrow_is_counted() -> None:
@@ -199,6 +209,13 @@ def test_a_kind_of_tomorrow_is_counted() -> None:
 def test_kinds_are_told_whatever_their_case() -> None:
     tables = tables_of(document([entry(track(type="TRACK")), entry(episode(type="Episode"))]))
     assert tables.column("playlist_entry", "entry_type") == ["track", "episode"]
+
+
+@pytest.mark.parametrize("said", ["Single", "ΑΣ", "İ"])
+def test_only_english_words_are_written_small(said: str) -> None:
+    expected = said.lower() if said.isascii() else said
+    tables = tables_of(document([entry(track(album=album(album_type=said)))]))
+    assert tables.only("album")["album_type"] == expected
 
 
 def test_a_content_without_kind_counts_as_track() -> None:
@@ -251,6 +268,32 @@ def test_a_playlist_with_odd_parts_is_a_row_all_the_same() -> None:
     row = tables_of(raw.encode("p", DAY, [answer(odd)])).only("playlist")
     assert (row["owner_id"], row["followers"], row["is_public"]) == (None, None, None)
     assert row["playlist_name"] == "Playlist"
+
+
+def test_odd_values_of_a_playlist_are_counted() -> None:
+    odd = playlist(
+        page([None], total="many"), public="maybe", collaborative=0, followers={"total": "x"}
+    )
+    assert tables_of(raw.encode("p", DAY, [answer(odd)])).odd_values == {
+        "is_public": 1,
+        "is_collaborative": 1,
+        "followers": 1,
+        "total_entries": 1,
+    }
+
+
+def test_an_answer_is_read_by_its_kind_whatever_stands_beside_it() -> None:
+    """A page in whose line there is a playlist as well, and the other way round."""
+    first = raw.encode("p", DAY, [answer(playlist(page([entry(track("a"))])))])
+    second = raw.encode("p", DAY, [answer(page([entry(track("b"))], offset=1), "page")])
+    other = {"offset": "x", "items": [None, None]}
+    lines = [
+        json.dumps(json.loads(gzip.decompress(first)) | {"page": other}),
+        json.dumps(json.loads(gzip.decompress(second)) | {"playlist": playlist(other)}),
+    ]
+    tables = tables_of(gzip.compress("\n".join(lines).encode()))
+    assert tables.column("playlist_entry", "song_id") == ["a", "b"]
+    assert tables.column("playlist_entry", "position") == ["1", "2"]
 
 
 def test_a_playlist_tells_what_spotify_tells() -> None:

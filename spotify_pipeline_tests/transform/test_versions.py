@@ -16,7 +16,7 @@ from spotify_pipeline_tests.synthetic import (
     track,
 )
 
-RECORDED = (1, "d41e9128f3d3b581")
+RECORDED = (2, "d41e9128f3d3b581")
 """The version of the transform, and the fingerprint of the rows that it gives."""
 
 
