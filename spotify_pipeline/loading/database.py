@@ -9,10 +9,16 @@ class Session(Protocol):
     """One connection. Statements outside a transaction commit by themselves."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Runs one statement; the rows, or for DML one row with the number of rows it changed."""
+        """Runs one statement; the rows, or for DML one row with the number of rows it changed.
+
+        Each `?` in it stands for one of the parameters: so text of others gets in as it is.
+        """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commits at the end of the block; rolls back if it raises."""
+
+    def file_name(self, key: str) -> str:
+        """What a pipe writes into `_file` for an object of the lake."""
 
 
 class Database(Protocol):
@@ -23,9 +29,15 @@ class Database(Protocol):
 
 
 def literal(value: object) -> str:
-    """`value` as a SQL literal. For dates, numbers and our own keys; text is quoted."""
+    """`value` as a SQL literal. For dates, numbers and our own keys; text of others is bound.
+
+    Raises ValueError for text with a backslash: to Snowflake it begins an escape, to DuckDB it is
+    a character. (A path may have one, for no path gets to Snowflake.)
+    """
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, str) and "\\" in value:
+        raise ValueError(f"{value!r} has a backslash, so it must be bound, not written into SQL.")
     return "'" + str(value).replace("'", "''") + "'"
 
 

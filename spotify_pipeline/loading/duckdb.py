@@ -13,7 +13,7 @@ import duckdb
 
 from spotify_pipeline.errors import FixConfiguration, RetryLater
 from spotify_pipeline.loading import migrations
-from spotify_pipeline.loading.database import Session
+from spotify_pipeline.loading.database import Session, literal
 
 _POLL_SECONDS = 0.1
 
@@ -40,6 +40,9 @@ class DuckDBSession:
             raise
         self._connection.commit()
 
+    def file_name(self, key: str) -> str:
+        return key
+
 
 @dataclass(frozen=True)
 class DuckDBDatabase:
@@ -65,6 +68,19 @@ class DuckDBDatabase:
                 yield session
         finally:
             _TURN.release()
+
+    def rewrite(self) -> None:
+        """Makes the file anew, with nothing in it but what the tables hold: DuckDB leaves the bytes
+        of deleted rows where they were. Cut off, the file is the old one."""
+        new = self.path.with_name(f"{self.path.name}.rewriting")
+        new.unlink(missing_ok=True)
+        with self.session() as session:
+            session.execute("CHECKPOINT")
+            session.execute(f"ATTACH {literal(new)} AS rewritten")
+            [(name,)] = session.execute("SELECT current_database()")
+            session.execute(f'COPY FROM DATABASE "{name}" TO rewritten')
+            session.execute("DETACH rewritten")
+            new.replace(self.path)
 
     def _connect(self, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:

@@ -7,7 +7,7 @@ has its line in the history; a paused pipe leaves files waiting. Columns match b
 import csv
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock, machine_clock
 from spotify_pipeline.contract import Type
 from spotify_pipeline.lake import keys
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session, literal, literals
-from spotify_pipeline.loading.pipe import RUNNING, FileLoad, LoadStatus, PipeStatus, pipe_name
+from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, PipeStatus, pipe_name
 
 _TYPES = {
     Type.STRING: "VARCHAR",
@@ -38,7 +39,7 @@ _BAD_FILE = (
     csv.Error,
     EOFError,
     gzip.BadGzipFile,
-    UnicodeDecodeError,
+    ValueError,  # no UTF-8, or a column that no SQL can name
     zlib.error,
 )
 """What a file with bad content makes its readers raise. Passing trouble (no memory, no disk) is
@@ -58,25 +59,46 @@ class EmbeddedPipe:
             return []
         return [self._take(session, table, key) for key in self._waiting(session, table)]
 
-    def status(self, session: Session, table: contract.Table) -> PipeStatus:
-        """The state of a table's pipe."""
-        state = "PAUSED" if self._is_paused(session, table) else RUNNING
-        return PipeStatus(pipe_name(table), state, len(self._waiting(session, table)))
+    def statuses(self, session: Session) -> Mapping[str, PipeStatus]:
+        """The state of every pipe, by its table."""
+        return {
+            table.name: PipeStatus(
+                pipe_name(table),
+                "PAUSED" if self._is_paused(session, table) else "RUNNING",
+                len(self._waiting(session, table)),
+            )
+            for table in contract.TABLES
+        }
 
-    def failures(self, session: Session, file_keys: Sequence[str]) -> list[FileLoad]:
-        """Those of the files that could not be loaded."""
-        rows = session.execute(
+    def loads(
+        self, session: Session, file_keys: Sequence[str], tables: Sequence[contract.Table]
+    ) -> Mapping[str, FileLoad]:
+        """What became of those of the files that were taken, by key."""
+        names = [table.name for table in tables]
+        found = session.execute(
             f"SELECT table_name, file_name, status, row_count, last_load_time, "
-            f"first_error_message, first_error_row_number, first_error_column_name "
-            f"FROM pipes.copy_history "
-            f"WHERE status <> {literal(LoadStatus.LOADED)} "
-            f"AND file_name IN ({literals(file_keys)}) "
-            f"ORDER BY last_load_time, file_name"
+            f"first_error_message, 'row ' || first_error_row_number, first_error_column_name "
+            f"FROM pipes.copy_history WHERE file_name IN ({literals(file_keys)}) "
+            f"AND table_name IN ({literals(names)})"
         )
-        return [
-            FileLoad(table, key, LoadStatus(status), count, at.replace(tzinfo=UTC), *error)
-            for table, key, status, count, at, *error in rows
-        ]
+        return {
+            key: FileLoad(
+                table, key, LoadStatus(status), rows, at.replace(tzinfo=UTC), said, row, column
+            )
+            for table, key, status, rows, at, said, row, column in found
+        }
+
+    def repair(
+        self,
+        session: Session,
+        manifests: Sequence[Manifest],  # noqa: ARG002
+        at: datetime,  # noqa: ARG002
+    ) -> Iterator[str]:
+        """Resumes what is paused; files that wait are taken by the next run."""
+        for table in contract.TABLES:
+            if self._is_paused(session, table):
+                self.pause(session, table, paused=False)
+                yield f"{pipe_name(table)} resumed"
 
     def pause(self, session: Session, table: contract.Table, paused: bool = True) -> None:
         """Stops or resumes loading; files wait meanwhile."""
@@ -85,6 +107,18 @@ class EmbeddedPipe:
             session.execute(
                 "INSERT INTO pipes.pipe VALUES (?, ?, ?)", [pipe_name(table), table.name, paused]
             )
+
+    def forget(self, session: Session, file_keys: Sequence[str]) -> None:
+        """Strikes files out of the history. They must be gone, or they are taken again."""
+        session.execute(
+            f"DELETE FROM pipes.copy_history WHERE file_name IN ({literals(file_keys)})"
+        )
+
+    def known(self, session: Session) -> list[str]:
+        """The files that were ever taken."""
+        return [
+            key for (key,) in session.execute("SELECT DISTINCT file_name FROM pipes.copy_history")
+        ]
 
     def _is_paused(self, session: Session, table: contract.Table) -> bool:
         return session.execute(
@@ -110,9 +144,11 @@ class EmbeddedPipe:
                     load = FileLoad(table.name, key, LoadStatus.LOADED, rows, at)
                     _note(session, load)
             except _BAD_FILE as error:
-                place = _first_error(session, table, path)
-                load = FileLoad(table.name, key, LoadStatus.FAILED, 0, at, _said(error), *place)
-                _note(session, load)
+                row, column = _first_error(session, table, path)
+                place = f"row {row}" if row else None
+                said = _said(error)
+                load = FileLoad(table.name, key, LoadStatus.FAILED, 0, at, said, place, column)
+                _note(session, load, row)
         return load
 
 
@@ -161,7 +197,7 @@ def _said(error: Exception) -> str:
     return f"{lines[0]}: {lines[-1]}" if advice else lines[0]
 
 
-def _note(session: Session, load: FileLoad) -> None:
+def _note(session: Session, load: FileLoad, error_row: int | None = None) -> None:
     session.execute(
         "INSERT INTO pipes.copy_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -171,9 +207,9 @@ def _note(session: Session, load: FileLoad) -> None:
             load.status,
             load.rows,
             load.error,
-            load.error_row,
+            error_row,
             load.error_column,
-            load.loaded_at.astimezone(UTC).replace(tzinfo=None),
+            load.loaded_at and load.loaded_at.astimezone(UTC).replace(tzinfo=None),
         ],
     )
 

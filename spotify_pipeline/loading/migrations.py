@@ -80,13 +80,13 @@ def _version(session: Session, place: str) -> int:
 def _describe(session: Session) -> None:
     """Puts the contract's words into the catalogue, where SQL tools show them."""
     for table in contract.TABLES:
-        _comment(session, f"history.{table.name}", table.grain, table.columns)
-    for table in contract.CURRENT:
-        known = [column for column in table.columns if column.name != "snapshot_date"]
-        _comment(session, f"public.tb_{table.name}", f"one row per {table.name}", known)
+        _comment(session, "history", table)
+    for table in map(contract.current, contract.CURRENT):
+        _comment(session, "public", table)
 
 
-def _comment(session: Session, name: str, grain: str, columns: Sequence[contract.Column]) -> None:
-    session.execute(f"COMMENT ON TABLE {name} IS {literal(grain)}")
-    for column in columns:
+def _comment(session: Session, schema: str, table: contract.Table) -> None:
+    name = f"{schema}.{table.name}"
+    session.execute(f"COMMENT ON TABLE {name} IS {literal(table.grain)}")
+    for column in table.columns:
         session.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {literal(column.description)}")

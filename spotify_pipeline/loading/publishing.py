@@ -3,18 +3,22 @@
 The SQL is derived from the contract and written in the part of SQL that DuckDB and Snowflake
 share; DML only, because any DDL would commit on Snowflake. The end state depends only on which
 batches are current, not on the order in which they came.
+
+Inside a transaction Snowflake shows each statement what others have committed by then. So LANDING,
+which Snowpipe fills meanwhile, is read once per table; what follows goes by HISTORY.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from spotify_pipeline import contract
-from spotify_pipeline.errors import RetryLater
-from spotify_pipeline.lake import batch
+from spotify_pipeline.errors import FixConfiguration, RetryLater
+from spotify_pipeline.lake import manifests
 from spotify_pipeline.lake.attempts import Failure
-from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session, literal, literals
 
@@ -31,27 +35,42 @@ class Published:
 def publish(session: Session, manifest: Manifest, at: datetime) -> Published:
     """Makes `manifest`'s batch the published one of its day, unless that or a newer one is.
 
-    Raises `RetryLater` if its files are not in LANDING as the manifest says.
+    Raises `RetryLater` if its files are not in LANDING as the manifest says, and
+    `FixConfiguration` if the books in OPS are not as this pipeline leaves them.
     """
     expected = {name: file.rows for name, file in manifest.files.items()}
     # A batch from before a table was added to the contract has no file of it.
     tables = [table for table in contract.TABLES if table.name in manifest.files]
     current = [table for table in contract.CURRENT if table in tables]
     with session.transaction():
+        _take_turn(session, at)
         if not _take_ledger(session, manifest, at):
-            [(published, rows)] = session.execute(
-                f"SELECT batch, row_counts FROM OPS.LEDGER "
-                f"WHERE snapshot_date = {literal(manifest.snapshot_date)}"
-            )
-            return Published(int(published), json.loads(rows), is_new=False)
+            published, counts = _only_entry(session, manifest.snapshot_date)
+            return Published(published, counts, is_new=False)
         for table in current:
-            session.execute(_forget_touched(table, manifest))
+            session.execute(_forget_days(table, [manifest.snapshot_date]))
         rows = {table.name: _replace_day(session, table, manifest) for table in tables}
         if rows != expected:
             raise RetryLater(not_landed_text(manifest, rows))
         for table in current:
+            session.execute(_forget_days(table, [manifest.snapshot_date]))
             session.execute(_restore_missing(table))
+        # Snowflake enforces no key: who writes there without a turn may have added a row.
+        _only_entry(session, manifest.snapshot_date)
     return Published(manifest.batch, rows, is_new=True)
+
+
+def withdraw(session: Session, days: Sequence[date], at: datetime) -> None:
+    """Takes days out of HISTORY, PUBLIC, LANDING and the ledger, as if they had never been."""
+    with session.transaction():
+        _take_turn(session, at)
+        for table in contract.CURRENT:
+            session.execute(_forget_days(table, days))
+        names = [f"{schema}.{t.name}" for schema in ("HISTORY", "LANDING") for t in contract.TABLES]
+        for name in [*names, "OPS.LEDGER"]:
+            session.execute(f"DELETE FROM {name} WHERE snapshot_date IN ({literals(days)})")
+        for table in contract.CURRENT:
+            session.execute(_restore_missing(table))
 
 
 def landed(
@@ -61,21 +80,10 @@ def landed(
 ) -> dict[date, dict[str, int]]:
     """Distinct rows in LANDING by day and table, for the files of these manifests."""
     names = {table.name for table in tables}
-    files = [
-        file.key for manifest in manifests for name, file in manifest.files.items() if name in names
-    ]
-    counts = dict(
-        session.execute(
-            " UNION ALL ".join(
-                f"SELECT _file, COUNT(DISTINCT _row) AS landed FROM LANDING.{table.name} "
-                f"WHERE _file IN ({literals(files)}) GROUP BY _file"
-                for table in tables
-            )
-        )
-    )
+    counts = _by_file(session, manifests, tables, "COUNT(DISTINCT _row)")
     return {
         manifest.snapshot_date: {
-            name: int(counts.get(file.key, 0))
+            name: int(counts.get(session.file_name(file.key), 0))
             for name, file in manifest.files.items()
             if name in names
         }
@@ -83,9 +91,54 @@ def landed(
     }
 
 
+def landing_tables(session: Session) -> list[contract.Table]:
+    """Those of the tables that LANDING has: all of them, unless somebody dropped one."""
+    found = session.execute(
+        "SELECT LOWER(table_name) AS name FROM INFORMATION_SCHEMA.TABLES "
+        "WHERE LOWER(table_schema) = 'landing'"
+    )
+    return [table for table in contract.TABLES if (table.name,) in found]
+
+
+def arrivals(session: Session, manifests: Sequence[Manifest]) -> dict[str, datetime]:
+    """When the last row of each file of these manifests came into LANDING, by key.
+
+    Files without a row are not in it.
+    """
+    keys = {
+        session.file_name(file.key): file.key
+        for manifest in manifests
+        for file in manifest.files.values()
+    }
+    times = _by_file(session, manifests, contract.TABLES, "MAX(_loaded_at)")
+    # A database whose column has no time zone speaks of UTC.
+    return {keys[name]: at if at.tzinfo else at.replace(tzinfo=UTC) for name, at in times.items()}
+
+
+def _by_file(
+    session: Session, manifests: Sequence[Manifest], tables: Sequence[contract.Table], value: str
+) -> dict[str, Any]:
+    """`value` over the rows of each file of these manifests, by what `_file` says."""
+    selects = []
+    for table in tables:
+        # No other table's files: over many days the names are most of the text, and Snowflake
+        # takes 1 MB.
+        files = [
+            session.file_name(manifest.files[table.name].key)
+            for manifest in manifests
+            if table.name in manifest.files
+        ]
+        if files:
+            selects.append(
+                f"SELECT _file, {value} AS found FROM LANDING.{table.name} "
+                f"WHERE _file IN ({literals(files)}) GROUP BY _file"
+            )
+    return dict(session.execute(" UNION ALL ".join(selects))) if selects else {}
+
+
 def is_landed(manifest: Manifest, found: Mapping[str, int]) -> bool:
     """Whether LANDING holds the batch: distinct rows per file as the manifest says."""
-    return all(found[name] == file.rows for name, file in manifest.files.items())
+    return all(found.get(name) == file.rows for name, file in manifest.files.items())
 
 
 def not_landed_text(manifest: Manifest, found: Mapping[str, int]) -> str:
@@ -97,8 +150,8 @@ def not_landed_text(manifest: Manifest, found: Mapping[str, int]) -> str:
     )
     return (
         f"Batch {manifest.batch} of {manifest.snapshot_date} is not whole in LANDING: {lacking}. "
-        f"Materialize landing/* of {manifest.snapshot_date}, then publish again; if its pipe "
-        f"check is red, do first what that says."
+        f"Have landing/* of {manifest.snapshot_date} loaded (Snowpipe does so by itself), then "
+        f"publish again; if its pipe check is red, do first what that says."
     )
 
 
@@ -111,15 +164,35 @@ def unpublished(session: Session, store: ObjectStore) -> list[Manifest]:
     """The current batches that are newer than the published ones of their days."""
     done = ledger(session)
     return [
-        batch.read(store, day, number)
-        for day, number in batch.current_batches(store).items()
+        manifests.read(store, day, number)
+        for day, number in manifests.current_batches(store).items()
         if done.get(day, 0) < number
     ]
 
 
-def whole(session: Session, manifests: Sequence[Manifest]) -> list[Manifest]:
-    """Those of the batches that LANDING holds whole."""
-    found = landed(session, manifests) if manifests else {}
+def ahead(session: Session, store: ObjectStore) -> list[str]:
+    """The days of which the ledger has a newer batch than the lake, which so is never published; in
+    sentences that say what to do."""
+    done = ledger(session)
+    return [
+        f"the ledger has batch {done[day]} of {day}, and the lake's newest is {number}: it lost "
+        f"batches, or is another lake. To have {number} published, delete the ledger's row as "
+        f"SYSADMIN (DELETE FROM OPS.LEDGER WHERE snapshot_date = '{day}')"
+        for day, number in manifests.current_batches(store).items()
+        if done.get(day, 0) > number
+    ]
+
+
+def whole(
+    session: Session,
+    manifests: Sequence[Manifest],
+    found: Mapping[date, Mapping[str, int]] | None = None,
+) -> list[Manifest]:
+    """Those of the batches that LANDING holds whole.
+
+    `found` is what `landed` says of them, where that is known; a table it leaves out isn't there.
+    """
+    found = landed(session, manifests) if found is None else found
     return [
         manifest for manifest in manifests if is_landed(manifest, found[manifest.snapshot_date])
     ]
@@ -127,13 +200,30 @@ def whole(session: Session, manifests: Sequence[Manifest]) -> list[Manifest]:
 
 def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime) -> None:
     """Adds a permanent row for each playlist and day that can't be captured any more."""
-    known = set(session.execute("SELECT snapshot_date, playlist_id FROM OPS.MISSED"))
+    if not _not_noted(session, missed):
+        return
     with session.transaction():
-        for day, failures in missed.items():
-            for failure in failures:
-                if (day, failure.playlist_id) not in known:
-                    row = (day, failure.playlist_id, failure.reason, _moment(at))
-                    session.execute(f"INSERT INTO OPS.MISSED VALUES ({literals(row)})")
+        _take_turn(session, at)
+        for day, failure in _not_noted(session, missed):  # another run may have noted it by now
+            # Bound: a reason quotes what others said, with whatever characters.
+            row = [str(day), failure.playlist_id, failure.reason, _moment(at)]
+            session.execute(
+                "INSERT INTO OPS.MISSED (snapshot_date, playlist_id, reason, noted_at) "
+                "VALUES (?, ?, ?, ?)",
+                row,
+            )
+
+
+def _not_noted(
+    session: Session, missed: Mapping[date, Sequence[Failure]]
+) -> list[tuple[date, Failure]]:
+    known = set(session.execute("SELECT snapshot_date, playlist_id FROM OPS.MISSED"))
+    return [
+        (day, failure)
+        for day, failures in missed.items()
+        for failure in failures
+        if (day, failure.playlist_id) not in known
+    ]
 
 
 def definition(table: contract.Table) -> str:
@@ -143,9 +233,9 @@ def definition(table: contract.Table) -> str:
 
 def _definition(table: contract.Table, source: str) -> str:
     identity = _identity(table)
-    columns = ", ".join(_current_columns(table))
+    columns = ", ".join(contract.current(table).column_names)
     return (
-        f"SELECT {columns}, first_seen, last_seen FROM (SELECT h.*, "
+        f"SELECT {columns} FROM (SELECT h.*, "
         f"MIN(snapshot_date) OVER (PARTITION BY {identity}) AS first_seen, "
         f"MAX(snapshot_date) OVER (PARTITION BY {identity}) AS last_seen, "
         f"ROW_NUMBER() OVER (PARTITION BY {identity} "
@@ -156,16 +246,29 @@ def _definition(table: contract.Table, source: str) -> str:
 
 def _identity(table: contract.Table) -> str:
     """The id column of a table with one row per id and day."""
-    _, identity = table.key
+    [identity] = contract.current(table).key
     return identity
 
 
-def _current_columns(table: contract.Table) -> list[str]:
-    return [name for name in table.column_names if name != "snapshot_date"]
+def _take_turn(session: Session, at: datetime) -> None:
+    """First in a transaction: whoever comes second waits here until the first one is through.
+
+    On Snowflake two statements that change a row shut each other out, and two that add one don't;
+    nor does one that changes none.
+    """
+    [(rows, *_)] = session.execute(
+        f"UPDATE OPS.TURN SET taken_at = CAST({literal(_moment(at))} AS TIMESTAMP)"
+    )
+    if not rows:
+        raise FixConfiguration(
+            "OPS.TURN has no row, expected one: without it nothing keeps two publications apart. "
+            "Nothing was done. Run snowflake_ddl/050_tables.sql again, which puts it there; in a "
+            "DuckDB file: INSERT INTO ops.turn VALUES (now())."
+        )
 
 
 def _take_ledger(session: Session, manifest: Manifest, at: datetime) -> bool:
-    """First in the transaction: whoever comes second waits here, and sees it was taken."""
+    """Whether the batch is the day's now; not if it was, or a newer one is."""
     rows = json.dumps({name: file.rows for name, file in manifest.files.items()})
     [counts] = session.execute(
         f"MERGE INTO OPS.LEDGER AS l USING (SELECT "
@@ -182,15 +285,31 @@ def _take_ledger(session: Session, manifest: Manifest, at: datetime) -> bool:
     return any(counts)  # one count, or Snowflake's two: rows inserted, rows updated
 
 
-def _forget_touched(table: contract.Table, manifest: Manifest) -> str:
-    """Removes the ids that the day's old batch or its new one speaks of."""
+def _only_entry(session: Session, day: date) -> tuple[int, Mapping[str, int]]:
+    """The published batch of a day and its rows; raises `FixConfiguration` unless there is one."""
+    entries = session.execute(
+        f"SELECT batch, row_counts FROM OPS.LEDGER WHERE snapshot_date = {literal(day)}"
+    )
+    if len(entries) != 1:
+        raise FixConfiguration(
+            f"OPS.LEDGER has {len(entries)} rows for {day}, where one belongs: somebody wrote "
+            f"there besides this pipeline. Nothing was done. Delete the day's rows as SYSADMIN "
+            f"(DELETE FROM OPS.LEDGER WHERE snapshot_date = '{day}') and publish {day} again, "
+            f"which makes the whole day anew."
+        )
+    [(batch, rows)] = entries
+    return int(batch), json.loads(rows)
+
+
+def _forget_days(table: contract.Table, days: Sequence[date]) -> str:
+    """Removes the ids that HISTORY's rows of the days speak of.
+
+    To be done before these rows are replaced, for the old ones, and after it, for the new ones.
+    """
     identity = _identity(table)
     return (
         f"DELETE FROM PUBLIC.TB_{table.name} WHERE {identity} IN ("
-        f"SELECT {identity} FROM HISTORY.{table.name} "
-        f"WHERE snapshot_date = {literal(manifest.snapshot_date)} "
-        f"UNION ALL SELECT {identity} FROM LANDING.{table.name} "
-        f"WHERE _file = {literal(manifest.files[table.name].key)})"
+        f"SELECT {identity} FROM HISTORY.{table.name} WHERE snapshot_date IN ({literals(days)}))"
     )
 
 
@@ -205,7 +324,8 @@ def _replace_day(session: Session, table: contract.Table, manifest: Manifest) ->
         f"INSERT INTO HISTORY.{table.name} ({columns}) SELECT {columns} FROM (SELECT l.*, "
         f"ROW_NUMBER() OVER (PARTITION BY _row ORDER BY _loaded_at) AS copy "
         f"FROM LANDING.{table.name} AS l "
-        f"WHERE _file = {literal(manifest.files[table.name].key)}) AS arrived WHERE copy = 1"
+        f"WHERE _file = {literal(session.file_name(manifest.files[table.name].key))}) "
+        f"AS arrived WHERE copy = 1"
     )
     return int(rows)
 
@@ -217,7 +337,7 @@ def _restore_missing(table: contract.Table) -> str:
         f"(SELECT * FROM HISTORY.{table.name} WHERE {identity} NOT IN "
         f"(SELECT {identity} FROM PUBLIC.TB_{table.name}))"
     )
-    columns = ", ".join([*_current_columns(table), "first_seen", "last_seen"])
+    columns = ", ".join(contract.current(table).column_names)
     return f"INSERT INTO PUBLIC.TB_{table.name} ({columns}) {_definition(table, missing)}"
 
 

@@ -6,18 +6,25 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from spotify_pipeline import contract
-from spotify_pipeline.contract import Table
+from spotify_pipeline.contract import PLAYLIST, PLAYLIST_ENTRY, Table
 from spotify_pipeline.lake import keys
-from spotify_pipeline.lake.batch import BatchFile, Manifest
+from spotify_pipeline.lake.manifests import BatchFile, Manifest
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
 
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ODD = "it's \\ \\' or \\n, a \"quote\", ? and 🎵, and at the end \\"
+"""Text with everything in it that means something to some SQL."""
 
 Row = dict[str, Any]
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table; a table that isn't mentioned is empty."""
+
+GONE = None
+"""An entry that Spotify has nothing for: no address, no name."""
+
+Entries = Sequence[str | None]
 
 
 def day(number: int) -> date:
@@ -47,6 +54,40 @@ def insert(session: Session, name: str, rows: Sequence[Row]) -> None:
             f"INSERT INTO {name} ({', '.join(rows[0])}) VALUES {', '.join([marks] * len(rows))}",
             [value for values in rows for value in values.values()],
         )
+
+
+def capture(session: Session, on: int, entries: Entries, playlist: str = "p1") -> None:
+    """Puts a playlist's day into HISTORY; an entry is known by a letter."""
+    insert(
+        session,
+        "HISTORY.PLAYLIST",
+        [
+            row(
+                PLAYLIST,
+                day(on),
+                playlist_id=playlist,
+                playlist_name=playlist.upper(),
+                total_entries=len(entries),
+            )
+        ],
+    )
+    insert(
+        session,
+        "HISTORY.PLAYLIST_ENTRY",
+        [
+            row(
+                PLAYLIST_ENTRY,
+                day(on),
+                playlist_id=playlist,
+                position=position,
+                entry_type="track" if entry else "unavailable",
+                song_id=entry,
+                entry_uri=f"spotify:track:{entry}" if entry else None,
+                entry_name=entry,
+            )
+            for position, entry in enumerate(entries, start=1)
+        ],
+    )
 
 
 def manifest(on: date, batch: int, rows: Rows) -> Manifest:
@@ -81,12 +122,19 @@ def land(
     """Has the files of `tables` arrive in LANDING; a second time makes the rows stand twice."""
     with session.transaction():
         for table in tables:
-            file = batch.files[table.name].key
-            arrived = [
-                values | {"_file": file, "_row": number, "_loaded_at": _naive(at)}
-                for number, values in enumerate(rows.get(table.name, ()), start=1)
-            ]
-            insert(session, f"LANDING.{table.name}", arrived)
+            arrive(session, batch, rows, table, at)
+
+
+def arrive(
+    session: Session, batch: Manifest, rows: Rows, table: Table, at: datetime = NOON
+) -> None:
+    """Has the file of one table arrive in LANDING, in whatever transaction there is."""
+    file = session.file_name(batch.files[table.name].key)
+    arrived = [
+        values | {"_file": file, "_row": number, "_loaded_at": _naive(at)}
+        for number, values in enumerate(rows.get(table.name, ()), start=1)
+    ]
+    insert(session, f"LANDING.{table.name}", arrived)
 
 
 def publish(session: Session, on: date, batch: int, rows: Rows) -> publishing.Published:

@@ -1,7 +1,7 @@
-"""Sessions that watch, or break off, what is done through a real one."""
+"""Sessions that watch, break off or disturb what is done through a real one."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ class Recording:
             raise
         self.statements.append(COMMIT)
 
+    def file_name(self, key: str) -> str:
+        return self.inner.file_name(key)
+
 
 class Crash(Exception):
     """The machine went off."""
@@ -56,3 +59,35 @@ class Crashing:
             yield
             if self.statements == 0:
                 raise Crash
+
+    def file_name(self, key: str) -> str:
+        return self.inner.file_name(key)
+
+
+@dataclass
+class Disturbed:
+    """Has something happen after `statements` statements, as if another run committed it then.
+
+    A transaction on Snowflake sees what others commit between its statements; on DuckDB it sees
+    it because `event` is part of the transaction.
+    """
+
+    inner: Session
+    statements: int
+    event: Callable[[Session], None]
+
+    @property
+    def has_happened(self) -> bool:
+        return self.statements < 0
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if self.statements == 0:
+            self.event(self.inner)
+        self.statements -= 1
+        return self.inner.execute(sql, parameters)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self.inner.transaction()
+
+    def file_name(self, key: str) -> str:
+        return self.inner.file_name(key)

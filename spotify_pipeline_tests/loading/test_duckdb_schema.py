@@ -13,15 +13,11 @@ SQL_TYPES = {
     Type.DATE: "DATE",
     Type.TIMESTAMP: "TIMESTAMP",
 }
-ARRIVAL = [
-    ("_file", "VARCHAR", False),
-    ("_row", "BIGINT", False),
-    ("_loaded_at", "TIMESTAMP", False),
-]
-SEEN = [("first_seen", "DATE", False), ("last_seen", "DATE", False)]
 
 tables = pytest.mark.parametrize("table", contract.TABLES, ids=lambda table: table.name)
-current = pytest.mark.parametrize("table", contract.CURRENT, ids=lambda table: table.name)
+current = pytest.mark.parametrize(
+    "table", [*map(contract.current, contract.CURRENT)], ids=lambda table: table.name
+)
 
 
 def columns_of(session: Session, schema: str, name: str) -> list[tuple[str, str, bool]]:
@@ -40,8 +36,12 @@ def said(column: Column, nullable: bool) -> tuple[str, str, bool]:
 def test_landing_has_the_contracts_columns_with_only_keys_not_null(
     session: Session, table: Table
 ) -> None:
-    expected = [said(column, column.name not in table.key) for column in table.columns]
-    assert columns_of(session, "landing", table.name) == expected + ARRIVAL
+    expected = [said(column, column.nullable) for column in contract.landing_columns(table)]
+    assert columns_of(session, "landing", table.name) == expected
+    assert {name for name, _, nullable in expected if not nullable} == {
+        *table.key,
+        *(column.name for column in contract.ARRIVAL),
+    }
 
 
 @tables
@@ -52,8 +52,8 @@ def test_history_has_the_contracts_columns_and_nullability(session: Session, tab
 
 @current
 def test_current_tables_have_no_day_but_when_a_row_was_seen(session: Session, table: Table) -> None:
-    expected = [said(column, column.nullable) for column in table.columns[1:]]
-    assert columns_of(session, "public", f"tb_{table.name}") == expected + SEEN
+    expected = [said(column, column.nullable) for column in table.columns]
+    assert columns_of(session, "public", table.name) == expected
 
 
 def test_there_are_no_tables_but_the_contracts_and_the_books(session: Session) -> None:
@@ -63,7 +63,7 @@ def test_there_are_no_tables_but_the_contracts_and_the_books(session: Session) -
         *(("landing", name) for name in names),
         *(("history", name) for name in names),
         *(("public", f"tb_{table.name}") for table in contract.CURRENT),
-        *(("ops", name) for name in ("schema_version", "ledger", "missed")),
+        *(("ops", name) for name in ("schema_version", "ledger", "missed", "turn")),
         *(("pipes", name) for name in ("pipe", "copy_history")),
     }
 
@@ -78,9 +78,10 @@ def test_the_catalogue_describes_history(session: Session, table: Table) -> None
 
 @current
 def test_the_catalogue_describes_current_tables(session: Session, table: Table) -> None:
-    told, by_column = comments(session, "public", f"tb_{table.name}")
-    assert told == f"one row per {table.name}"
-    assert by_column.items() >= {c.name: c.description for c in table.columns[1:]}.items()
+    assert comments(session, "public", table.name) == (
+        table.grain,
+        {column.name: column.description for column in table.columns},
+    )
 
 
 @pytest.mark.parametrize("name", ["playlist_today", "playlist_changes"])

@@ -15,7 +15,7 @@ from spotify_pipeline.lake.store import FolderStore, ObjectStore
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
-from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, troubles
+from spotify_pipeline.loading.pipe import FileLoad, LoadStatus, look
 from spotify_pipeline_tests.loading.rows import DAY, NOON, manifest
 from spotify_pipeline_tests.loading.sessions import Crash, Crashing
 
@@ -129,15 +129,26 @@ def test_a_bad_row_keeps_the_whole_file_out_and_is_named(
     load = load_one(pipe, session, HEADER + A + bad + C)
     assert artists(session) == []
     assert (load.status, load.rows) == (LoadStatus.FAILED, 0)
-    assert (load.error_row, load.error_column) == (2, column)
+    assert (load.error_place, load.error_column) == ("row 2", column)
     assert message in str(load.error)
-    assert pipe.failures(session, [load.key]) == [load]
+    assert pipe.loads(session, [load.key], contract.TABLES) == {load.key: load}
+
+
+def test_a_column_that_no_sql_can_name_fails_its_file_alone(
+    pipe: EmbeddedPipe, session: Session
+) -> None:
+    put(pipe.store, HEADER.replace("artist_url", "artist\\url") + A)
+    put(pipe.store, HEADER + C, batch=2)
+    assert [load.status for load in pipe.load(session, ARTIST)] == [
+        LoadStatus.FAILED,
+        LoadStatus.LOADED,
+    ]
 
 
 def test_of_several_bad_rows_the_first_is_named(pipe: EmbeddedPipe, session: Session) -> None:
     body = HEADER + A + "2026-11-22,b,Name,,never\nno day,c,Name,,2026-11-22 06:00:00\n"
     load = load_one(pipe, session, body)
-    assert (load.error_row, load.error_column) == (2, "fetched_at")
+    assert (load.error_place, load.error_column) == ("row 2", "fetched_at")
 
 
 def test_a_crash_after_the_rows_leaves_neither_them_nor_the_name(
@@ -257,13 +268,13 @@ def test_a_paused_pipe_leaves_files_waiting_and_takes_them_when_resumed(
     pipe.pause(session, ARTIST)
     put(pipe.store, HEADER + A)
     assert pipe.load(session, ARTIST) == []
-    status = pipe.status(session, ARTIST)
+    status = pipe.statuses(session)["artist"]
     assert (status.pipe, status.state, status.pending_files) == ("artist_pipe", "PAUSED", 1)
 
     pipe.pause(session, ARTIST, paused=False)
-    assert pipe.status(session, ARTIST).state == "RUNNING"
+    assert pipe.statuses(session)["artist"].state == "RUNNING"
     assert [load.rows for load in pipe.load(session, ARTIST)] == [1]
-    assert pipe.status(session, ARTIST).pending_files == 0
+    assert pipe.statuses(session)["artist"].pending_files == 0
 
 
 def test_pausing_one_pipe_pauses_no_other_and_twice_is_once(
@@ -271,7 +282,7 @@ def test_pausing_one_pipe_pauses_no_other_and_twice_is_once(
 ) -> None:
     for _ in range(2):
         pipe.pause(session, ARTIST)
-    states = {table.name: pipe.status(session, table).state for table in contract.TABLES}
+    states = {name: status.state for name, status in pipe.statuses(session).items()}
     others = {table.name: "RUNNING" for table in contract.TABLES}
     assert states == others | {"artist": "PAUSED"}
 
@@ -280,7 +291,7 @@ def test_a_pause_outlives_the_session(pipe: EmbeddedPipe, database: DuckDBDataba
     with database.session() as session:
         pipe.pause(session, ARTIST)
     with database.session() as session:
-        assert pipe.status(session, ARTIST).state == "PAUSED"
+        assert pipe.statuses(session)["artist"].state == "PAUSED"
 
 
 # What people are told
@@ -293,19 +304,21 @@ def test_troubles_name_the_paused_pipe_and_the_failed_file(
     pipe.store.put_new(key, gzip.compress((HEADER + A + "no day,b,,,\n").encode()))
     pipe.load(session, ARTIST)
     pipe.pause(session, ARTIST)
-    paused, failed = troubles(pipe, session, [manifest(DAY, 1, {})], ARTIST)
+    waiting = manifest(DAY, 1, {"artist": [{}]})
+    paused, failed = look(pipe, session, [waiting], NOON).troubles["artist"]
     assert "artist_pipe is PAUSED" in paused
     assert f"{key}, row 2, column snapshot_date: " in failed
     assert "--reload" in failed
 
 
-def test_failures_are_those_of_the_files_asked_for(pipe: EmbeddedPipe, session: Session) -> None:
+def test_loads_are_those_of_the_files_asked_for(pipe: EmbeddedPipe, session: Session) -> None:
     failed = load_one(pipe, session, b"damaged", batch=1)
     load_one(pipe, session, b"damaged too", batch=2)
-    load_one(pipe, session, HEADER + A, batch=3)
-    loaded = keys.batch_file("artist", DAY, 3, "abc")
-    assert pipe.failures(session, [failed.key, loaded]) == [failed]
-    assert pipe.failures(session, []) == []
+    loaded = load_one(pipe, session, HEADER + A, batch=3)
+    asked = [failed.key, loaded.key, "never/taken.csv.gz"]
+    assert pipe.loads(session, asked, [ARTIST]) == {failed.key: failed, loaded.key: loaded}
+    assert pipe.loads(session, asked, [contract.SONG]) == {}
+    assert pipe.loads(session, [], contract.TABLES) == {}
 
 
 # Where a row came from, and what it says

@@ -1,24 +1,31 @@
 """Publishing, case by case; every order of everything is in test_publishing_in_any_order."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.contract import ALBUM, ARTIST, PLAYLIST, PLAYLIST_ENTRY, SONG, SONG_ARTIST
-from spotify_pipeline.errors import RetryLater
+from spotify_pipeline.errors import FixConfiguration, RetryLater
 from spotify_pipeline.lake.attempts import Failure
-from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.loading import publishing, quality
-from spotify_pipeline.loading.database import Session
+from spotify_pipeline.loading.database import Session, literal, literals
+from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline_tests.loading.rows import (
     DAY,
     NOON,
+    ODD,
     Row,
     Rows,
+    arrive,
+    bag,
     contents,
     day,
+    insert,
     land,
     manifest,
     publish,
@@ -30,6 +37,7 @@ from spotify_pipeline_tests.loading.sessions import (
     ROLLBACK,
     Crash,
     Crashing,
+    Disturbed,
     Recording,
 )
 
@@ -234,6 +242,46 @@ def test_landed_counts_distinct_rows_by_file(session: Session) -> None:
     assert publishing.landed(session, []) == {}
 
 
+def test_each_table_is_asked_for_its_own_files(session: Session) -> None:
+    """The names of all files in every SELECT would be six times the text, and it has a limit."""
+    batches = [manifest(day(on), 1, SMALL_DAY) for on in range(3)]
+    for of in batches:
+        land(session, of, SMALL_DAY)
+    watched = Recording(session)
+    publishing.landed(watched, batches)
+    publishing.arrivals(watched, batches)
+    for statement in watched.statements:
+        for of in batches:
+            for name, file in of.files.items():
+                [select] = [part for part in statement.split(" UNION ALL ") if file.key in part]
+                assert f" FROM LANDING.{name} " in select
+                assert select.count(file.key) == 1
+    assert len(watched.statements) == 2
+
+
+def test_batches_that_were_counted_are_not_counted_again(session: Session) -> None:
+    here, gone = manifest(DAY, 1, SMALL_DAY), manifest(day(1), 1, SMALL_DAY)
+    land(session, here, SMALL_DAY)
+    assert publishing.whole(session, [here, gone]) == [here]
+    found = publishing.landed(session, [here, gone])
+    watched = Recording(session)
+    assert publishing.whole(watched, [here, gone], found) == [here]
+    assert publishing.whole(watched, [], {}) == []
+    less = {on: {"song": counts["song"]} for on, counts in found.items()}
+    assert publishing.whole(watched, [here, gone], less) == [], "a table that is gone holds nothing"
+    assert watched.statements == []
+
+
+def test_arrivals_are_the_times_of_the_last_rows(session: Session) -> None:
+    of = manifest(DAY, 1, SMALL_DAY | {"album": []})
+    land(session, of, SMALL_DAY | {"album": []})
+    later = NOON + timedelta(minutes=5)
+    land(session, of, SMALL_DAY, [SONG], at=later)
+    expected = {file.key: NOON for name, file in of.files.items() if name != "album"}
+    assert publishing.arrivals(session, [of]) == expected | {of.files["song"].key: later}
+    assert publishing.arrivals(session, []) == {}
+
+
 # One transaction
 
 
@@ -243,11 +291,12 @@ def test_it_is_one_transaction_of_dml_that_begins_with_the_ledger(session: Sessi
     correction = manifest(DAY, 2, SMALL_DAY)
     land(session, correction, SMALL_DAY)
     publishing.publish(watched, correction, NOON)
-    begin, first, *others, commit = watched.statements
+    begin, turn, first, *others, commit = watched.statements
     assert (begin, commit) == (BEGIN, COMMIT)
+    assert turn.startswith("UPDATE OPS.TURN ")
     assert first.startswith("MERGE INTO OPS.LEDGER")
     verbs = {statement.split()[0] for statement in others}
-    assert verbs == {"DELETE", "INSERT"}
+    assert verbs == {"DELETE", "INSERT", "SELECT"}
     assert not any(";" in statement for statement in watched.statements), "one at a time"
 
 
@@ -256,7 +305,7 @@ def test_what_fails_is_rolled_back_after_the_ledger_was_taken(session: Session) 
     with pytest.raises(RetryLater):
         publishing.publish(watched, manifest(DAY, 1, SMALL_DAY), NOON)
     assert watched.statements[0] == BEGIN
-    assert watched.statements[1].startswith("MERGE INTO OPS.LEDGER")
+    assert watched.statements[2].startswith("MERGE INTO OPS.LEDGER")
     assert watched.statements[-1] == ROLLBACK
 
 
@@ -280,6 +329,100 @@ def crashes(session: Session, of: Manifest, done: int) -> bool:
     except Crash:
         return True
     return False
+
+
+# What others commit meanwhile
+
+
+@pytest.mark.slow
+def test_rows_that_land_meanwhile_make_no_current_table_wrong(session: Session) -> None:
+    """Songs that TB_SONG has from an earlier day land between any two statements of publishing."""
+    ids = [f"s{n}" for n in range(30)]
+    publish(session, day(-1), 1, {"song": songs(-1, **dict.fromkeys(ids, "old"))})
+    outcomes = []
+    while not outcomes or outcomes[-1] is not None:
+        done = len(outcomes)
+        rows: Rows = {"song": songs(0, **{ids[done]: f"new {done}"})}
+        outcomes.append(published_while_landing(session, manifest(DAY, done + 1, rows), rows, done))
+        for table in contract.CURRENT:
+            defined = bag(session.execute(publishing.definition(table)))
+            assert contents(session)[f"PUBLIC.TB_{table.name}"] == defined, f"after {done}"
+    assert {True, False} <= set(outcomes), "some came in time, some too late"
+
+
+def published_while_landing(session: Session, of: Manifest, rows: Rows, done: int) -> bool | None:
+    """Whether it is published if its songs land after `done` statements; None: it has no more."""
+    disturbed = Disturbed(session, done, lambda inner: arrive(inner, of, rows, SONG))
+    try:
+        return publishing.publish(disturbed, of, NOON).is_new
+    except RetryLater:
+        return False if disturbed.has_happened else None
+
+
+TWICE = "OPS.LEDGER has 2 rows for 2026-11-22, where one belongs: somebody wrote there besides"
+
+
+def add_to_ledger(session: Session) -> None:
+    """As nobody does who takes a turn first."""
+    session.execute(f"INSERT INTO OPS.LEDGER VALUES ({literal(DAY)}, 1, 'other', now(), '{{}}')")
+
+
+def test_a_day_that_somebody_noted_meanwhile_is_not_published(session: Session) -> None:
+    """A MERGE of Snowflake may not wait for who adds a row, and no key forbids two."""
+    of = manifest(DAY, 1, SMALL_DAY)
+    land(session, of, SMALL_DAY)
+    before = contents(session)
+    for done in count(2):  # the second statement takes the ledger
+        disturbed = Disturbed(session, done, add_to_ledger)
+        said = refusal(disturbed, of)
+        if not said:
+            break
+        assert said.startswith(TWICE)
+        assert contents(session) == before
+    assert not disturbed.has_happened, "refused whenever it happened, up to the last statement"
+    assert done > 3 * len(contract.TABLES)
+
+
+def refusal(session: Session, of: Manifest) -> str:
+    """Why the batch is not published; empty if it is."""
+    try:
+        publishing.publish(session, of, NOON)
+    except FixConfiguration as error:
+        return str(error)
+    return ""
+
+
+def test_without_a_row_to_wait_for_nothing_is_written(session: Session) -> None:
+    of = manifest(DAY, 1, SMALL_DAY)
+    land(session, of, SMALL_DAY)
+    before = contents(session)
+    turn = session.execute("SELECT * FROM OPS.TURN")
+    session.execute("DELETE FROM OPS.TURN")
+    try:
+        assert "OPS.TURN has no row" in refusal(session, of)
+        assert contents(session) == before
+        with pytest.raises(FixConfiguration, match=r"050_tables\.sql"):
+            publishing.note_missed(session, {DAY: [Failure("p1", "why")]}, NOON)
+        assert missed(session) == []
+    finally:
+        session.execute("INSERT INTO OPS.TURN VALUES (?)", turn[0])
+
+
+def test_a_day_that_was_published_twice_is_made_anew_as_the_refusal_says(session: Session) -> None:
+    publish(session, DAY, 1, SMALL_DAY)
+    expected = contents(session)
+    for name in [name for name in expected if not name.startswith("OPS")]:
+        session.execute(f"INSERT INTO {name} SELECT * FROM {name}")
+    add_to_ledger(session)
+    of = manifest(DAY, 2, SMALL_DAY)
+    land(session, of, SMALL_DAY)
+    for batch in (of, manifest(DAY, 1, SMALL_DAY)):
+        said = refusal(session, batch)
+        assert said.startswith(TWICE)
+    [remedy] = re.findall(r"\((DELETE .*?)\)", said)
+    session.execute(remedy)
+    assert publishing.publish(session, manifest(DAY, 1, SMALL_DAY), NOON).is_new
+    assert contents(session) == expected
 
 
 # Missed
@@ -312,8 +455,57 @@ def test_missed_playlists_are_noted_once_and_for_ever(session: Session) -> None:
 def test_missed_playlists_are_noted_together_or_not_at_all(session: Session) -> None:
     gaps = {DAY: [Failure("p1", "why"), Failure("p2", "why")]}
     with pytest.raises(Crash):
-        publishing.note_missed(Crashing(session, 2), gaps, NOON)
+        publishing.note_missed(Crashing(session, 4), gaps, NOON)
     assert missed(session) == []
+
+
+def test_what_another_run_notes_meanwhile_is_not_noted_twice(session: Session) -> None:
+    gaps = {DAY: [Failure("p1", "mine"), Failure("p2", "mine")]}
+    theirs = {"snapshot_date": DAY, "playlist_id": "p2", "reason": "theirs", "noted_at": NOON}
+    disturbed = Disturbed(session, 1, lambda inner: insert(inner, "OPS.MISSED", [theirs]))
+    publishing.note_missed(disturbed, gaps, NOON)
+    found = [(playlist, reason) for _, playlist, reason, _ in missed(session)]
+    assert found == [("p1", "mine"), ("p2", "theirs")]
+
+
+def test_where_all_that_was_missed_is_noted_nobody_waits_for_a_turn(session: Session) -> None:
+    gaps = {DAY: [Failure("p1", "why")]}
+    publishing.note_missed(session, gaps, NOON)
+    watched = Recording(session)
+    publishing.note_missed(watched, gaps, NOON)
+    assert len(watched.statements) == 1
+
+
+def test_a_column_may_be_added_to_what_is_missed(database: DuckDBDatabase) -> None:
+    with database.session() as session:
+        session.execute("ALTER TABLE OPS.MISSED ADD COLUMN remark VARCHAR")
+        publishing.note_missed(session, {DAY: [Failure("p1", "why")]}, NOON)
+        assert [playlist for _, playlist, _, _ in missed(session)] == ["p1"]
+
+
+def test_a_reason_may_have_any_characters(session: Session) -> None:
+    publishing.note_missed(session, {DAY: [Failure("p1", ODD)]}, NOON)
+    assert [reason for _, _, reason, _ in missed(session)] == [ODD]
+
+
+# SQL literals
+
+
+def test_a_backslash_does_not_get_into_sql() -> None:
+    """It begins an escape on Snowflake: this text would change there, or not end."""
+    for text in ("\\", "C:\\new", "it's \\"):
+        with pytest.raises(ValueError, match="backslash"):
+            literal(text)
+        with pytest.raises(ValueError, match="backslash"):
+            literals(["fine", text])
+
+
+def test_what_is_ours_gets_into_sql_as_it_is() -> None:
+    assert literals([DAY, 3, "a/b.csv.gz", "it's"]) == "'2026-11-22', 3, 'a/b.csv.gz', 'it''s'"
+    assert literals([]) == "NULL"
+
+
+# Older batches
 
 
 def test_a_batch_from_before_a_table_was_added_is_published_without_it(session: Session) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 
 from spotify_pipeline.contract import SONG
-from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline_tests.loading.rows import DAY, NOON, Rows, contents, day, land, manifest, row

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from spotify_pipeline import contract
 from spotify_pipeline.contract import Column, Table, Type
 from spotify_pipeline.errors import RetryLater
-from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
@@ -123,7 +123,7 @@ class Publishing(RuleBasedStateMachine):
             with pytest.raises(RetryLater):
                 publishing.publish(self.session, of, NOON)
 
-    @rule(of=issued, done=st.integers(0, 19))
+    @rule(of=issued, done=st.integers(0, 24))
     def publish_and_crash(self, of: Manifest, done: int) -> None:
         self.changed = True
         known = self.published.get(of.snapshot_date)
@@ -134,6 +134,14 @@ class Publishing(RuleBasedStateMachine):
             return
         assert known
         assert (answer.batch, answer.is_new) == (known.batch, False)
+
+    @rule(days=st.sets(st.sampled_from(DAYS), min_size=1))
+    def withdraw(self, days: set[date]) -> None:
+        self.changed = True
+        publishing.withdraw(self.session, sorted(days), NOON)
+        for on in days:
+            self.published.pop(on, None)
+            self.landed = {(of, table) for of, table in self.landed if not of.startswith(f"{on}/")}
 
     @precondition(lambda self: self.changed)
     @invariant()

@@ -7,7 +7,7 @@ import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.contract import ALBUM, ARTIST, PLAYLIST, PLAYLIST_ENTRY, SONG, SONG_ARTIST
-from spotify_pipeline.loading import quality
+from spotify_pipeline.loading import publishing, quality
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline_tests.loading.rows import (
@@ -50,6 +50,8 @@ def published(session: Session) -> Session:
     for table in contract.TABLES:
         rows_of_all = [values for rows in days.values() for values in rows[table.name]]
         insert(session, f"HISTORY.{table.name}", rows_of_all)
+    for table in contract.CURRENT:
+        session.execute(f"INSERT INTO PUBLIC.TB_{table.name} {publishing.definition(table)}")
     return session
 
 
@@ -70,12 +72,15 @@ for _table in contract.TABLES:
         f"references {_table.name}": partial(quality.references, table=_table, since=day(-2)),
         f"rows_agree {_table.name}": partial(quality.rows_agree, manifests=CURRENT, table=_table),
     }
+for _table in contract.CURRENT:
+    QUESTIONS[f"current_keys {_table.name}"] = partial(quality.current_keys, table=_table)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_good_data_passes(published: Session, question: str) -> None:
     finding = QUESTIONS[question](published)
-    assert (finding.passed, finding.offenders, finding.found) == (True, (), "all of them")
+    assert (finding.passed, finding.offenders) == (True, ())
+    assert finding.found.startswith("no ")
 
 
 # Keys
@@ -83,13 +88,26 @@ def test_good_data_passes(published: Session, question: str) -> None:
 
 @pytest.mark.parametrize("table", contract.TABLES, ids=lambda table: table.name)
 def test_a_key_that_stands_twice_is_named(published: Session, table: contract.Table) -> None:
-    again: Row = next(iter(good(0)[table.name]))
+    [again, *_] = good(0)[table.name]
     insert(published, f"HISTORY.{table.name}", [again])
     finding = quality.keys(published, table, DAY)
     key = ", ".join(str(again[name]) for name in table.key)
-    assert finding.offenders == (f"({key}) 2 times",)
-    assert finding.expected == f"({', '.join(table.key)}) is unique"
-    assert finding.found == "1 keys stand more than once"
+    assert finding.offenders == (f"({key}): 2 times",)
+    assert finding.expected == f"({', '.join(table.key)}) is unique since 2026-11-22"
+    assert finding.found == "1 key stands more than once"
+
+
+@pytest.mark.parametrize("table", contract.CURRENT, ids=lambda table: table.name)
+def test_an_id_that_stands_twice_among_the_current_ones_is_named(
+    published: Session, table: contract.Table
+) -> None:
+    published.execute(f"INSERT INTO PUBLIC.TB_{table.name} SELECT * FROM PUBLIC.TB_{table.name}")
+    finding = quality.current_keys(published, table)
+    [(identity,)] = published.execute(
+        f"SELECT DISTINCT {table.key[-1]} FROM PUBLIC.TB_{table.name}"
+    )
+    assert finding.offenders == (f"{identity} 2 times",)
+    assert finding.expected == f"{table.key[-1]} is unique"
 
 
 def test_the_same_id_on_two_days_is_no_duplicate(published: Session) -> None:
@@ -119,7 +137,7 @@ def test_the_same_id_on_two_days_is_no_duplicate(published: Session) -> None:
         (
             SONG_ARTIST,
             {"song_id": "s1", "artist_position": 2, "artist_id": "r9"},
-            "artist_id r9: no such artist",
+            "artist_id r9 of s1: no such artist",
         ),
     ],
 )
@@ -192,7 +210,7 @@ def test_a_sudden_change_of_size_is_named(
     add(session, PLAYLIST, on=-1, playlist_id="p2", total_entries=5000)
     finding = quality.volume(session, DAY)
     assert finding.offenders == (
-        (f"2026-11-22 p1: {now}, before {before}",) if worth_a_look else ()
+        (f"2026-11-22 p1: {now} entries, before {before}",) if worth_a_look else ()
     )
 
 
@@ -248,7 +266,28 @@ def test_a_row_that_arrived_twice_is_one(published: Session) -> None:
     assert quality.rows_agree(published, [manifest(DAY, 1, good(0))], SONG).passed
 
 
-# Since when, and how many
+# Names, since when, and how many
+
+
+def test_who_has_a_name_is_told_by_it_and_by_the_id(published: Session) -> None:
+    add(published, SONG, song_id="s2", song_name="Blue", album_id="a9")
+    add(published, SONG, song_id="s2", song_name="Blue", album_id="a9")
+    add(published, PLAYLIST, on=-1, playlist_id="p2", playlist_name="Charts", total_entries=0)
+    add(published, PLAYLIST, on=0, playlist_id="p2", playlist_name="Hits", total_entries=99)
+    told = [
+        quality.keys(published, SONG, DAY),
+        quality.references(published, SONG, DAY),
+        quality.complete(published, DAY),
+        quality.volume(published, DAY),
+        quality.fresh(published, ["p2"], day(2)),
+    ]
+    assert [finding.offenders for finding in told] == [
+        ("(2026-11-22, s2) Blue: 2 times",),
+        ("2026-11-22 album_id a9 of Blue: no such album",),
+        ("2026-11-22 Hits (p2): 0 entries, Spotify counted 99",),
+        ("2026-11-22 Hits (p2): 99 entries, before 0",),
+        ("Hits (p2): last captured 2026-11-22",),
+    ]
 
 
 @pytest.mark.parametrize("question", ["keys", "references", "complete", "volume"])
@@ -273,6 +312,7 @@ def test_all_offenders_are_counted_and_the_first_are_shown(session: Session) -> 
     for number in range(25):
         add(session, PLAYLIST, playlist_id=f"p{number:02}", total_entries=1)
     finding = quality.complete(session, DAY)
-    assert len(finding.offenders) == quality.SHOWN
-    assert finding.offenders[0].startswith("2026-11-22 p00")
-    assert finding.found == "25 playlists are not whole"
+    assert len(finding.shown) == quality.SHOWN + 1
+    assert finding.shown[0].startswith("2026-11-22 p00")
+    assert finding.shown[-1] == "and 5 more"
+    assert finding.found == "25 playlists differ"

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
@@ -12,48 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotify_pipeline.contract import ALBUM, ARTIST, PLAYLIST, PLAYLIST_ENTRY, SONG, SONG_ARTIST
-from spotify_pipeline.loading import insights
 from spotify_pipeline.loading.database import Session
-from spotify_pipeline_tests.loading.rows import DAY, day, insert, publish, row
-
-GONE = None
-"""An entry that Spotify has nothing for: no address, no name."""
-
-Entries = Sequence[str | None]
-
-
-def capture(session: Session, on: int, entries: Entries, playlist: str = "p1") -> None:
-    """Puts a playlist's day into HISTORY; an entry is known by a letter."""
-    insert(
-        session,
-        "HISTORY.PLAYLIST",
-        [
-            row(
-                PLAYLIST,
-                day(on),
-                playlist_id=playlist,
-                playlist_name=playlist.upper(),
-                total_entries=len(entries),
-            )
-        ],
-    )
-    insert(
-        session,
-        "HISTORY.PLAYLIST_ENTRY",
-        [
-            row(
-                PLAYLIST_ENTRY,
-                day(on),
-                playlist_id=playlist,
-                position=position,
-                entry_type="track" if entry else "unavailable",
-                song_id=entry,
-                entry_uri=f"spotify:track:{entry}" if entry else None,
-                entry_name=entry,
-            )
-            for position, entry in enumerate(entries, start=1)
-        ],
-    )
+from spotify_pipeline_tests.loading.rows import (
+    DAY,
+    GONE,
+    Entries,
+    capture,
+    day,
+    insert,
+    publish,
+    row,
+)
 
 
 def changes(session: Session, on: int = 0, playlist: str = "p1") -> list[tuple[Any, ...]]:
@@ -255,57 +224,6 @@ def test_playlist_today_leaves_out_playlists_that_were_not_captured_today(
     capture(session, -1, "a", playlist="p1")
     capture(session, 0, "b", playlist="p2")
     assert session.execute("SELECT playlist_id FROM PUBLIC.PLAYLIST_TODAY") == [("p2",)]
-
-
-# As data frames
-
-
-def test_the_changes_of_a_day_put_moves_last(session: Session) -> None:
-    for playlist, before, after in (("p1", "abc", "bac"), ("p2", "de", "dx")):
-        capture(session, -1, before, playlist)
-        capture(session, 0, after, playlist)
-    frame = insights.playlist_changes(session, DAY)
-    columns = ["playlist_name", "change", "entry_name"]
-    assert frame[columns].values.tolist() == [
-        ["P2", "entered", "x"],
-        ["P2", "left", "e"],
-        ["P1", "moved", "b"],
-        ["P1", "moved", "a"],
-    ]
-
-
-def test_a_place_that_is_missing_is_missing_and_no_fraction(session: Session) -> None:
-    capture(session, -1, "a")
-    capture(session, 0, "b")
-    frame = insights.playlist_changes(session, DAY)
-    assert str(frame["position"].dtype) == "Int64"
-    assert list(frame["position"].isna()) == [False, True]
-
-
-def test_the_changes_of_a_quiet_day_are_an_empty_frame(session: Session) -> None:
-    frame = insights.playlist_changes(session, DAY)
-    assert len(frame) == 0
-    assert "change" in frame.columns
-
-
-def test_the_playlists_of_a_day_come_with_their_changes(session: Session) -> None:
-    for on, entries in {-5: "zz", -1: "abcd", 0: "bacx"}.items():
-        capture(session, on, entries, playlist="p1")
-    capture(session, 0, "new", playlist="p2")
-    capture(session, -1, "not captured today", playlist="p3")
-    frame = insights.playlists_of(session, DAY)
-    assert frame.values.tolist() == [["P1", 4, True, 1, 1, 2], ["P2", 3, False, 0, 0, 0]]
-    assert list(frame.columns) == ["name", "entries", "has_previous", "entered", "left", "moved"]
-
-
-def test_row_counts_name_every_table_that_people_query(session: Session) -> None:
-    capture(session, 0, "abc")
-    counts = insights.row_counts(session)
-    assert len(counts) == 9
-    assert {name: count for name, count in counts.items() if count} == {
-        "HISTORY.PLAYLIST": 1,
-        "HISTORY.PLAYLIST_ENTRY": 3,
-    }
 
 
 # A long history
