@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -38,6 +38,53 @@ class PlaylistReport:
     entries: int = 0
     unchanged_since: datetime | None = None
     reason: str = ""
+
+
+def complete_day(
+    open_reader: Callable[[], AbstractContextManager[PlaylistReader]],
+    store: ObjectStore,
+    playlist_ids: Sequence[str],
+    day: date,
+    clock: Clock,
+    log: Callable[[str], object],
+    policy: CapturePolicy,
+    *,
+    ignore_wait: bool = False,
+) -> list[PlaylistReport]:
+    """As `capture_day`, but Spotify is not even opened for a day that is whole, and a run that
+    could not open it leaves its account as well."""
+    if set(playlist_ids) <= raw.captured(store, day):
+        # Also tells who is wanted no more, when one was taken out of the configuration.
+        _record(store, day, clock, playlist_ids, ())
+        return already_there(playlist_ids)
+    try:
+        with open_reader() as reader:
+            return capture_day(
+                reader, store, playlist_ids, day, clock, log, policy, ignore_wait=ignore_wait
+            )
+    except PipelineError as error:
+        # Its reason is true of every playlist.
+        failures = [attempts.Failure(playlist_id, str(error)) for playlist_id in playlist_ids]
+        _record(store, day, clock, playlist_ids, failures)
+        return [PlaylistReport(f.playlist_id, "failed", reason=f.reason) for f in failures]
+
+
+def already_there(playlist_ids: Sequence[str]) -> list[PlaylistReport]:
+    """The account of playlists that were captured before."""
+    return [PlaylistReport(playlist_id, "already there") for playlist_id in playlist_ids]
+
+
+def _record(
+    store: ObjectStore,
+    day: date,
+    clock: Clock,
+    playlist_ids: Sequence[str],
+    failures: Sequence[attempts.Failure],
+) -> None:
+    """An attempt that asked for nothing; what Spotify asked for before it stays in force."""
+    wait_until = attempts.wait_until(store, clock())
+    attempt = attempts.Attempt(tuple(playlist_ids), tuple(failures), wait_until)
+    attempts.record(store, day, clock(), attempt)
 
 
 def capture_day(

@@ -13,6 +13,18 @@ _FORMS = re.compile(
 )
 
 
+def require_playlists(text: str) -> tuple[str, ...]:
+    """As `parse_playlists`; raises `FixConfiguration` where there are none."""
+    playlist_ids = parse_playlists(text)
+    if not playlist_ids:
+        raise FixConfiguration(
+            "No playlists are configured. Set SPOTIFY_PLAYLISTS in .env to ids, URIs or "
+            "links, separated by commas; or see the whole thing without an account: "
+            "spotify-pipeline demo"
+        )
+    return playlist_ids
+
+
 def parse_playlists(text: str) -> tuple[str, ...]:
     """The ids in a comma-separated list, without repeats, in order.
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import requests
 
+from spotify_pipeline.lake.raw import BY_THE_BOOK
+
 CALL_SECONDS = 60
 """How long an answer may take in all; each of its parts has spotipy's timeout."""
 
@@ -24,7 +26,7 @@ def session(judge: Callable[[requests.Response], None]) -> requests.Session:
     hooks: list[Callable[..., None]] = made.hooks["response"]
     hooks.append(lambda response, **_: _bound(response))
     hooks.append(lambda response, **_: judge(response))
-    hooks.append(lambda response, **_: _quieten(response))
+    hooks.append(lambda response, **_: _parse(response))
     return made
 
 
@@ -59,11 +61,12 @@ class _Body(dict[str, Any]):
         return f"<{len(self)} fields>"
 
 
-def _quieten(response: requests.Response) -> None:
+def _parse(response: requests.Response) -> None:
+    """Has the body read as what will be stored: quietly, and only if it is JSON by the book."""
     read = response.json
 
     def json() -> Any:
-        body = read()
+        body = read(**BY_THE_BOOK)
         return _Body(body) if isinstance(body, dict) else body
 
     response.json = json

@@ -4,7 +4,7 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from spotify_pipeline.errors import FixConfiguration, PipelineError, SkipThis
-from spotify_pipeline.ingest.day import CapturePolicy, PlaylistReport, capture_day
+from spotify_pipeline.ingest.day import (
+    CapturePolicy,
+    PlaylistReport,
+    capture_day,
+    complete_day,
+)
 from spotify_pipeline.ingest.patience import Patience
 from spotify_pipeline.ingest.reader import Listing, Reply
 from spotify_pipeline.ingest.refusals import (
@@ -515,3 +520,40 @@ def test_a_wish_that_was_ignored_stays_where_nothing_answered(store: FolderStore
     time.go_on(60)
     capture(Reader(p=SMALL), store, time=time, ignore_wait=True)
     assert attempts.wait_until(store, time.clock()) is None
+
+
+# A run
+
+
+def complete(reader: Any, store: FolderStore, *playlist_ids: str) -> list[PlaylistReport]:
+    """As a run does; an error in the place of a reader is what opening it raises."""
+
+    def open_reader() -> Any:
+        if isinstance(reader, PipelineError):
+            raise reader
+        return nullcontext(reader)
+
+    time = FakeTime()
+    return complete_day(
+        open_reader, store, playlist_ids, DAY, time.clock, time.told.append, ONE_BY_ONE
+    )
+
+
+def test_a_run_captures_what_the_day_lacks(store: FolderStore) -> None:
+    capture(Reader(a=WHOLE), store, "a")
+    reports = complete(Reader(b=SMALL), store, "a", "b")
+    assert outcomes(reports) == {"a": "already there", "b": "captured"}
+
+
+def test_a_run_opens_no_reader_for_a_day_that_is_whole(store: FolderStore) -> None:
+    capture(Reader(a=WHOLE), store, "a")
+    before = store.list_keys("")
+    assert outcomes(complete(FixConfiguration("no secret"), store, "a")) == {"a": "already there"}
+    assert store.list_keys("") == before
+
+
+def test_a_run_that_could_not_open_a_reader_leaves_its_account(store: FolderStore) -> None:
+    capture(Reader(a=WHOLE), store, "a")
+    reports = complete(FixConfiguration("no secret"), store, "a", "b")
+    assert [(report.outcome, report.reason) for report in reports] == [("failed", "no secret")] * 2
+    assert attempts.missing(store, DAY) == [attempts.Failure("b", "no secret")]

@@ -522,7 +522,7 @@ def test_the_command_misbehaves_as_ordered(
             seen.append((answer.status_code, "items" in answer.json()))
 
     event = types.SimpleNamespace(wait=instead_of_waiting)
-    monkeypatch.setattr(cli, "threading", types.SimpleNamespace(Event=lambda: event))
+    monkeypatch.setattr(cli.spotify, "threading", types.SimpleNamespace(Event=lambda: event))
     orders = ["--fault", "not_found,times=1", "--latency", "20", "--user", "somebody"]
     assert cli.main(["sandbox", "--port", "0", *orders]) == 0
     assert seen == [True, (404, False), (200, False)]
