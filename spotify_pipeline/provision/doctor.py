@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
+from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import VARIABLES, Deployment, Environment
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater
@@ -22,7 +23,10 @@ from spotify_pipeline.ingest.patience import Patience
 from spotify_pipeline.ingest.reader import PlaylistReader
 from spotify_pipeline.ingest.sign_in import Credentials, SignIn, consent
 from spotify_pipeline.lake import attempts, stamp
-from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.lake.store import FolderStore, ObjectStore
+from spotify_pipeline.loading import publishing
+from spotify_pipeline.loading.database import Database
+from spotify_pipeline.loading.pipe import Pipes, look, pipe_name
 
 _WAIT_SECONDS = 30
 """How long the doctor waits where Spotify asks for it, in all."""
@@ -47,6 +51,20 @@ class Spotify(Protocol):
     def reader(self, clock: Clock) -> AbstractContextManager[PlaylistReader]: ...
 
 
+class Lake(Protocol):
+    """The lake, as the deployment has it."""
+
+    def store(self) -> ObjectStore: ...
+
+
+class Databases(Protocol):
+    """Database and pipes, as the deployment has them."""
+
+    def database(self) -> Database: ...
+
+    def pipes(self, store: ObjectStore) -> Pipes: ...
+
+
 def settings(environment: Environment) -> list[tuple[str, str, str]]:
     """Name, value and origin of each variable that has a value; secrets are not readable."""
     return [
@@ -64,13 +82,11 @@ def settings(environment: Environment) -> list[tuple[str, str, str]]:
 
 def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[Verdict]:
     """Tries each thing that a run needs."""
-    yield _verdict("home", lambda: _home(deployment.home))
+    yield verdict("home", lambda: _home(deployment.home))
     if deployment.lake == "folder":
-        yield _verdict("lake", lambda: _lake(deployment))
-    else:
-        yield Verdict("lake", "warn", "S3, Glue and Snowflake are not looked at by this release")
+        yield verdict("lake", lambda: _lake(deployment))
     if deployment.name != "demo":
-        yield _verdict("credentials", lambda: _credentials(deployment.environment))
+        yield verdict("credentials", lambda: _credentials(deployment.environment))
     yield _consent(spotify, clock)
     playlist_ids: list[str] = []
 
@@ -78,9 +94,9 @@ def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[
         playlist_ids.extend(spotify.playlist_ids())
         return f"{len(playlist_ids)} configured"
 
-    yield _verdict("playlists", playlists)
+    yield verdict("playlists", playlists)
     if deployment.lake == "folder":
-        limits = _verdict("limits", lambda: _no_wait(deployment, clock))
+        limits = verdict("limits", lambda: _no_wait(deployment, clock))
         yield limits
         if limits.state != "ok":
             return
@@ -90,7 +106,33 @@ def examine(deployment: Deployment, spotify: Spotify, clock: Clock) -> Iterator[
         attempts.note_wait(FolderStore(deployment.lake_folder), clock(), until)
 
 
-def _verdict(subject: str, try_it: Callable[[], str]) -> Verdict:
+def examine_pipes(lake: Lake, databases: Databases, clock: Clock) -> Iterator[Verdict]:
+    """The database's sign-in and schema, and each pipe."""
+    found: dict[str, Sequence[str]] = {}
+
+    def database() -> str:
+        with databases.database().session() as session:
+            store = lake.store()
+            waiting = publishing.unpublished(session, store)
+            found.update(look(databases.pipes(store), session, waiting, clock()).troubles)
+        return f"signed in; batches not yet published: {len(waiting)}"
+
+    yield verdict("database", database)
+    for table, said in found.items():
+        name = pipe_name(contract.table(table))
+        yield Verdict(name, "FAIL" if said else "ok", "\n".join(said) or "runs")
+
+
+def repair(lake: Lake, databases: Databases, clock: Clock) -> Iterator[str]:
+    """Sets pipes going for what is not published yet; says each thing when it is done."""
+    with databases.database().session() as session:
+        store = lake.store()
+        waiting = publishing.unpublished(session, store)
+        yield from databases.pipes(store).repair(session, waiting, clock())
+
+
+def verdict(subject: str, try_it: Callable[[], str]) -> Verdict:
+    """`ok` with what it says, or what it raises for people."""
     try:
         return Verdict(subject, "ok", try_it())
     except PipelineError as error:
@@ -151,14 +193,14 @@ def _reading(
             patience.for_playlist().call(readers[0].sign_in)
             return "Spotify gives one"
 
-        sign_in = _verdict("token", token)
+        sign_in = verdict("token", token)
         yield sign_in
         if sign_in.state == "ok":
             for playlist_id in playlist_ids:
                 probe = PlaylistCapture(
                     readers[0], patience.for_playlist(), playlist_id, today(clock), clock
                 ).probe
-                yield _verdict(playlist_id, partial(_playlist, probe))
+                yield verdict(playlist_id, partial(_playlist, probe))
 
 
 def _playlist(probe: Callable[[], tuple[str, int]]) -> str:

@@ -15,7 +15,9 @@ from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.lake import attempts, stamp
 from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.lake.store import FolderStore
-from spotify_pipeline.provision.doctor import examine, settings
+from spotify_pipeline.orchestration.database import build_database
+from spotify_pipeline.provision.doctor import examine, examine_pipes, settings
+from spotify_pipeline_tests.emulators.cloud import Cloud
 from spotify_pipeline_tests.ingest.fakes import SMALL, Reader, Reading, pages
 from spotify_pipeline_tests.synthetic import DAY, NOON, playlist
 
@@ -186,3 +188,41 @@ def test_each_setting_comes_with_its_origin_and_secrets_are_masked(tmp_path: Pat
 def test_it_leaves_nothing_behind(deployment: Deployment) -> None:
     found(deployment, Spotify())
     assert list(deployment.home.iterdir()) == []
+
+
+class Lake:
+    """An empty one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def store(self) -> FolderStore:
+        return FolderStore(self._folder)
+
+
+@pytest.mark.slow
+def test_a_statement_that_snowflake_refuses_stops_no_other_subject(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    with Cloud(tmp_path) as cloud:
+        environment = read_environment(cloud.environment, Path("/nowhere"))
+        snowflake = build_database(read_deployment(environment))
+
+        def verdicts() -> dict[str, tuple[str, str]]:
+            pipes = examine_pipes(Lake(tmp_path), snowflake, clock)
+            others = examine(deployment, Spotify(), clock)
+            return {v.subject: (v.state, v.text) for v in (*pipes, *others)}
+
+        well = verdicts()
+        assert {state for state, _ in well.values()} == {"ok"}
+        assert {"database", "song_pipe"} <= set(well)
+        cloud.execute("DROP TABLE SPOTIFY_DB.OPS.LEDGER")
+        refused = verdicts()
+    state, text = refused.pop("database")
+    assert state == "FAIL"
+    for part in ("LEDGER", "SNOWFLAKE_ROLE", "050_tables.sql"):
+        assert part in text
+    assert {state for state, _ in refused.values()} == {"ok"}
+    assert set(refused) == {subject for subject in well if not subject.endswith("_pipe")} - {
+        "database"
+    }
