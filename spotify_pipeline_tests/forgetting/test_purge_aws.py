@@ -1,0 +1,99 @@
+"""Forgetting in the deployment aws, on its stand-ins, by an administrator of both."""
+
+import gzip
+from datetime import timedelta
+
+import pytest
+
+from spotify_pipeline import cli
+from spotify_pipeline.lake import keys, manifests
+from spotify_pipeline.loading import arrival, publishing
+from spotify_pipeline_tests.orchestration.team import CLOCK, Team, cloud, team
+from spotify_pipeline_tests.synthetic import document, entry, track
+
+__all__ = ["cloud", "team"]  # fixtures
+pytestmark = pytest.mark.slow
+
+CHART, RADIO = "C" * 22, "R" * 22
+
+
+def capture(team: Team, songs: str, playlist: str, user: str) -> None:
+    entries = [entry(track(f"SO{song}"), added_by={"id": user}) for song in songs]
+    assert team.store.put_new(
+        keys.raw(team.day, playlist), document(entries, playlist, day=team.day)
+    )
+
+
+@pytest.fixture
+def administrator(team: Team, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """Who may do everything, with a day of two playlists published."""
+    monkeypatch.setenv("SNOWFLAKE_CONNECTIONS", team.cloud.connection)
+    monkeypatch.setattr(arrival, "_POLL_SECONDS", 0.1)
+    capture(team, "ab", CHART, "USanna")
+    capture(team, "bc", RADIO, "USbert")
+    manifest = team.issue()
+    with team.session() as session:
+        publishing.publish(session, manifest, CLOCK())
+    report = keys.report(team.day, manifest.batch, manifest.digest)
+    assert team.store.put_new(report, CHART.encode())
+    return team
+
+
+def everything(team: Team) -> str:
+    """All versions of all objects of the lake, their names, and all rows."""
+    client, bucket = team.store.client, team.store.bucket
+    texts = []
+    for page in client.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, Prefix=team.store.prefix
+    ):
+        for each in page.get("Versions", ()):
+            body = client.get_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+            content = body["Body"].read()
+            is_gzip = content.startswith(b"\x1f\x8b")
+            text = gzip.decompress(content) if is_gzip else content
+            texts.append(f"{each['Key']} {text.decode(errors='replace')}")
+        texts += [each["Key"] for each in page.get("DeleteMarkers", ())]
+    for schema, table in team.cloud.execute(
+        "SELECT table_schema, table_name FROM SPOTIFY_DB.INFORMATION_SCHEMA.TABLES "
+        "WHERE table_type = 'BASE TABLE'"
+    ):
+        texts.append(str(team.cloud.execute(f"SELECT * FROM SPOTIFY_DB.{schema}.{table}")))
+    return "\n".join(texts)
+
+
+def songs(team: Team) -> list[str]:
+    found = team.published()
+    assert found
+    return found[1]
+
+
+def test_a_playlist_and_a_user_and_a_day_go_with_all_versions(
+    administrator: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    team = administrator
+    team.store.client.put_object(  # a version that somebody else left
+        Bucket=team.store.bucket,
+        Key=team.store.prefix + keys.raw(team.day, CHART),
+        Body=team.store.get(keys.raw(team.day, CHART)),
+    )
+    assert cli.main(["purge", "--playlist", CHART]) == 1
+    told = capsys.readouterr().out
+    assert "1  raw documents and 1 older versions" in told
+    assert "Time Travel for 1 days" in told
+    assert "Nothing was done." in told
+    assert songs(team) == ["SOa", "SOb", "SOc"]
+
+    assert cli.main(["purge", "--playlist", CHART, "--yes"]) == 0
+    assert songs(team) == ["SOb", "SOc"]
+    assert not [word for word in (CHART, "SOa", "USanna") if word in everything(team)]
+    assert manifests.numbers(team.store, team.day) == [2]
+
+    assert cli.main(["purge", "--user", "USbert", "--yes"]) == 0
+    assert songs(team) == ["SOb", "SOc"]
+    assert "USbert" not in everything(team)
+
+    assert cli.main(["purge", "--before", str(team.day + timedelta(days=1)), "--yes"]) == 0
+    assert team.published() is None
+    assert not [word for word in (RADIO, "SOb", str(team.day)) if word in everything(team)]
+    assert cli.main(["purge", "--before", str(team.day + timedelta(days=1))]) == 0
+    assert "There is nothing of every day before" in capsys.readouterr().out
