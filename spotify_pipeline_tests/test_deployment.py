@@ -1,12 +1,14 @@
 """Settings: read in one place, mistakes named all at once, secrets never shown."""
 
 import ast
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 import spotify_pipeline
@@ -15,6 +17,7 @@ from spotify_pipeline.deployment import (
     VARIABLES,
     Deployment,
     Environment,
+    prepare_for_aws,
     read_deployment,
     read_environment,
     with_dagster_home,
@@ -97,7 +100,11 @@ def test_no_secret_shows_when_credentials_are_printed() -> None:
 
 def test_the_secrets_are_marked() -> None:
     secret = {variable.name for variable in VARIABLES if variable.is_secret}
-    assert secret == {"SPOTIFY_CLIENT_SECRET", "SPOTIFY_REFRESH_TOKEN"}
+    assert secret == {
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
+        "SPOTIFY_CLIENT_SECRET",
+        "SPOTIFY_REFRESH_TOKEN",
+    }
 
 
 # The deployments
@@ -179,6 +186,7 @@ def test_all_wrong_values_are_told_in_one_error() -> None:
             SPOTIFY_PIPELINE_ENGINE="hadoop",
             SPOTIFY_PIPELINE_START_DATE="22.11.2026",
             SPOTIFY_PIPELINE_HOUR="24",
+            SPOTIFY_PIPELINE_OWNER="data",
             SPOTIFY_PLAYLISTS=f"{PLAYLIST_ID}, nonsense",
         )
     for part in (
@@ -186,6 +194,7 @@ def test_all_wrong_values_are_told_in_one_error() -> None:
         "'hadoop': known in cloud are embedded, spark, glue",
         "'22.11.2026' is no day. Expected YYYY-MM-DD",
         "SPOTIFY_PIPELINE_HOUR='24': expected a whole number from 0 to 23",
+        "SPOTIFY_PIPELINE_OWNER='data' is no owner. Expected an email address or a team",
         "no playlist in 'nonsense'",
     ):
         assert part in str(caught.value)
@@ -205,11 +214,27 @@ def test_only_whole_real_days_are_start_dates(day: str) -> None:
         ("SPOTIFY_PLAYLIST_WAIT_SECONDS", "-1"),
         ("SPOTIFY_RUN_WAIT_SECONDS", "86401"),
         ("SPOTIFY_REFETCH_DAYS", "1.5"),
+        ("GLUE_WAIT_MINUTES", "0"),
+        *((f"{who}_WAIT_MINUTES", "51") for who in ("GLUE", "SNOWPIPE")),  # runs end after 60
     ],
 )
 def test_numbers_outside_their_range_are_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(FixConfiguration, match=rf"{name}='{value}': expected a whole number from"):
         deployment(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "owner", ["team:data", "team:data platform", "anna.b+x@music.example", "data", "team:", "a@b"]
+)
+def test_an_owner_is_what_dagster_takes_for_one(owner: str) -> None:
+    """Said in our own words, before Dagster says it by a traceback."""
+    try:
+        dg.AssetSpec("asset", owners=[owner])
+    except dg.DagsterInvalidDefinitionError:
+        with pytest.raises(FixConfiguration, match="SPOTIFY_PIPELINE_OWNER"):
+            deployment(SPOTIFY_PIPELINE_OWNER=owner)
+    else:
+        assert deployment(SPOTIFY_PIPELINE_OWNER=owner).owner == owner
 
 
 def test_how_spotify_is_asked_is_configurable() -> None:
@@ -232,6 +257,12 @@ def test_an_engine_that_can_t_run_here_is_refused_at_start(monkeypatch: pytest.M
         build_defs(deployment(SPOTIFY_PIPELINE_ENGINE="spark"))
 
 
+def test_a_java_that_is_not_there_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    with pytest.raises(FixConfiguration, match=r"JAVA_HOME='/nowhere' has no bin/java.*Unset it"):
+        build_defs(deployment(SPOTIFY_PIPELINE_ENGINE="spark"))
+
+
 def test_a_consent_date_that_is_none_is_refused() -> None:
     with pytest.raises(FixConfiguration, match="SPOTIFY_CONSENT_DATE='soon'"):
         deployment(SPOTIFY_CONSENT_DATE="soon")
@@ -241,6 +272,20 @@ def test_a_consent_date_that_is_none_is_refused() -> None:
 def test_glue_needs_aws(name: str) -> None:
     with pytest.raises(FixConfiguration, match=f"known in {name} are embedded, spark"):
         deployment(SPOTIFY_PIPELINE_DEPLOYMENT=name, SPOTIFY_PIPELINE_ENGINE="glue")
+
+
+def test_boto3_gets_the_aws_variables_of_dotenv_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("SPOTIFY_CLIENT_ID", "outside")
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("AWS_PROFILE=team\nAWS_DEFAULT_REGION=\nSPOTIFY_CLIENT_ID=inside\n")
+    prepare_for_aws(dotenv)
+    assert os.environ["AWS_PROFILE"] == "team"
+    assert os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert os.environ["SPOTIFY_CLIENT_ID"] == "outside"
 
 
 def test_dagster_gets_the_whole_environment_and_its_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ turn today's red check green. One step a stage, so that a stage's checks share w
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import dagster as dg
@@ -13,11 +13,9 @@ import dagster as dg
 from spotify_pipeline import contract
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
-from spotify_pipeline.lake import attempts
+from spotify_pipeline.lake import attempts, preview
 from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.loading import publishing, quality
-from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
-from spotify_pipeline.loading.pipe import troubles
 from spotify_pipeline.loading.quality import Finding
 from spotify_pipeline.orchestration import asset_keys
 from spotify_pipeline.orchestration.judging import WARN, Check, Facts, step
@@ -37,24 +35,28 @@ def build() -> list[dg.AssetChecksDefinition]:
 def _captured(facts: Facts) -> Finding:
     """Of the last day that was tried: what today still lacks, nobody knows before its run."""
     day = attempts.last_day(facts.store, facts.day)
-    missing = attempts.gaps(facts.store, [day]) if day else {}
-    return _capture_finding(f"every configured playlist is captured on {day}", missing)
+    if not day:
+        return Finding("every configured playlist is captured", "no day was tried yet")
+    missing = attempts.gaps(facts.store, [day])
+    return _capture_finding(facts, f"every configured playlist is captured on {day}", missing)
 
 
 def _captured_before(facts: Facts) -> Finding:
+    first, *_, last, _ = facts.days
     gaps = attempts.gaps(facts.store, facts.days[:-1])
-    return _capture_finding("no playlist was missed on the days before", gaps)
+    return _capture_finding(facts, f"no playlist is missed from {first} to {last}", gaps)
 
 
-def _capture_finding(expected: str, missing: dict[date, list[Failure]]) -> Finding:
+def _capture_finding(facts: Facts, expected: str, missing: dict[date, list[Failure]]) -> Finding:
+    ids = [failure.playlist_id for failures in missing.values() for failure in failures]
+    names = preview.playlist_names(facts.store, ids)
     offenders = [
         f"{day} {reason}"
         for day, failures in missing.items()
-        for reason in attempts.by_reason(failures)
+        for reason in attempts.by_reason(failures, names)
     ]
-    if not offenders:
-        return _finding(expected, ())
-    return Finding(expected, f"{sum(map(len, missing.values()))} are missing", tuple(offenders))
+    trouble, troubles = "playlist is missing", "playlists are missing"
+    return Finding.of(expected, trouble, troubles, offenders, count=len(ids))
 
 
 def _signed_in(facts: Facts) -> Finding:
@@ -74,8 +76,10 @@ def _signed_in(facts: Facts) -> Finding:
 
 
 def _odd_values(facts: Facts) -> Finding:
-    return _finding(
-        "every value has a form that is known of Spotify",
+    return Finding.of(
+        f"every value has a form that is known of Spotify, since {facts.days[0]}",
+        "column has odd values",
+        "columns have odd values",
         [
             f"{manifest.snapshot_date} {column}: {count} became null"
             for manifest in facts.manifests
@@ -86,8 +90,10 @@ def _odd_values(facts: Facts) -> Finding:
 
 
 def _readable(facts: Facts) -> Finding:
-    return _finding(
-        "every line of the raw documents is read",
+    return Finding.of(
+        f"every line of the raw documents is read, since {facts.days[0]}",
+        "line was left out",
+        "lines were left out",
         [
             f"{line.key}, line {line.line}: {line.reason}"
             for manifest in facts.manifests
@@ -97,28 +103,29 @@ def _readable(facts: Facts) -> Finding:
 
 
 def _pipe(table: contract.Table, facts: Facts) -> Finding:
-    return pipe_finding(troubles(EmbeddedPipe(facts.store), facts.session, facts.manifests, table))
+    return pipe_finding(facts.waiting.troubles[table.name])
 
 
 def pipe_finding(failing: Sequence[str]) -> Finding:
     """Whether a pipe runs and took every file it should."""
-    return _finding("the pipe runs and took every file", failing)
+    return Finding.of("the pipe runs and took every file", "trouble", "troubles", failing)
 
 
 def _publishing(facts: Facts) -> Finding:
-    unpublished = publishing.unpublished(facts.session, facts.store)
     return publishing_finding(
         [
             f"batch {manifest.batch} of {manifest.snapshot_date}: "
             f"materialize published/* of {manifest.snapshot_date}"
-            for manifest in publishing.whole(facts.session, unpublished)
+            for manifest in facts.waiting.whole
         ]
+        + publishing.ahead(facts.session, facts.store)
     )
 
 
 def publishing_finding(waiting: Sequence[str]) -> Finding:
     """Whether landed batches are published."""
-    return _finding("every landed batch is published", waiting)
+    expected = "every landed batch is published"
+    return Finding.of(expected, "batch waits", "batches wait", waiting)
 
 
 def _complete(facts: Facts) -> Finding:
@@ -128,6 +135,10 @@ def _complete(facts: Facts) -> Finding:
 
 def _keys(table: contract.Table, facts: Facts) -> Finding:
     return quality.keys(facts.session, table, facts.days[0])
+
+
+def _current_keys(table: contract.Table, facts: Facts) -> Finding:
+    return quality.current_keys(facts.session, table)
 
 
 def _references(table: contract.Table, facts: Facts) -> Finding:
@@ -143,14 +154,17 @@ def _volume(facts: Facts) -> Finding:
 
 
 def _fresh(facts: Facts) -> Finding:
-    day = attempts.last_day(facts.store, facts.day)
+    """Of the playlists that were wanted before yesterday too: of newer ones `captured` tells."""
+    before = _wanted(facts, facts.day - timedelta(days=2))
+    wanted = [id_ for id_ in _wanted(facts, facts.day) if id_ in before]
+    return quality.fresh(facts.session, wanted, facts.day)
+
+
+def _wanted(facts: Facts, until: date) -> Sequence[str]:
+    """The playlists of the last day that was tried, `until` at the latest."""
+    day = attempts.last_day(facts.store, until)
     attempt = attempts.latest(facts.store, day) if day else None
-    return quality.fresh(facts.session, attempt.playlist_ids if attempt else (), facts.day)
-
-
-def _finding(expected: str, offenders: Sequence[str]) -> Finding:
-    found = f"{len(offenders)} where it is not so" if offenders else "it is so"
-    return Finding(expected, found, tuple(offenders))
+    return attempt.playlist_ids if attempt else ()
 
 
 RAW = (
@@ -196,7 +210,7 @@ PIPES = {
     table.name: Check(
         asset_keys.landing(table),
         "pipe",
-        "The pipe runs, and every file of the last days' batches went in.",
+        "The pipe runs, and every file of the batches that are not published went in.",
         partial(_pipe, table),
     )
     for table in contract.TABLES
@@ -215,6 +229,15 @@ PUBLISHED = (
             asset_keys.published(table), "keys", "No two rows share a key.", partial(_keys, table)
         )
         for table in contract.TABLES
+    ),
+    *(
+        Check(
+            asset_keys.published_current(table),
+            "keys",
+            "No id stands twice.",
+            partial(_current_keys, table),
+        )
+        for table in contract.CURRENT
     ),
     *(
         Check(

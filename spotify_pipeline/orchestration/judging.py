@@ -6,25 +6,27 @@ Which checks there are and what they ask stands in `checks`.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
-from spotify_pipeline.lake import batch
-from spotify_pipeline.lake.batch import Manifest
+from spotify_pipeline.lake import manifests
+from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
+from spotify_pipeline.loading.pipe import Seen, look
 from spotify_pipeline.loading.quality import Finding
+from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline.orchestration.metadata import explained
-from spotify_pipeline.orchestration.resources import (
-    DatabaseResource,
-    LakeResource,
-    SpotifyResource,
-)
+from spotify_pipeline.orchestration.remedies import REMEDIES
+from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
 
 WINDOW_DAYS = 7
+_OFFENDER = "offender"
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -36,13 +38,14 @@ class Facts:
         store: ObjectStore,
         database: DatabaseResource,
         spotify: SpotifyResource,
-        day: date,
+        clock: Clock,
         open_: ExitStack,
     ) -> None:
         self.store = store
         self.spotify = spotify
-        self.day = day
-        self.days = [day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
+        self.day = today(clock)
+        self.days = [self.day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
+        self._clock = clock
         self._database = database
         self._open = open_
 
@@ -51,9 +54,16 @@ class Facts:
         return self._open.enter_context(self._database.database().session())
 
     @cached_property
+    def waiting(self) -> Seen:
+        """The pipes, and the batches that are not published: what the sensor looks at."""
+        unpublished = publishing.unpublished(self.session, self.store)
+        pipes = self._database.pipes(self.store)
+        return look(pipes, self.session, unpublished, self._clock())
+
+    @cached_property
     def manifests(self) -> list[Manifest]:
         """The current manifests of the last days."""
-        found = (batch.current(self.store, day) for day in self.days)
+        found = (manifests.current(self.store, day) for day in self.days)
         return [manifest for manifest in found if manifest]
 
 
@@ -63,7 +73,7 @@ def facts_of(
 ) -> Iterator[Facts]:
     """The facts of today; what they open is closed with the block."""
     with ExitStack() as open_:
-        yield Facts(lake.store(), database, spotify, today(clock), open_)
+        yield Facts(lake.store(), database, spotify, clock, open_)
 
 
 @dataclass(frozen=True)
@@ -82,13 +92,12 @@ class Check:
 
     def evaluate(self, finding: Finding) -> dg.AssetCheckResult:
         """The finding as Dagster shows it."""
-        metadata: dict[str, dg.MetadataValue[str] | str] = {
-            "expected": finding.expected,
-            "found": finding.found,
-        }
+        metadata: dict[str, Any] = {"expected": finding.expected, "found": finding.found}
         if finding.offenders:
-            listed = "\n".join(f"- {offender}" for offender in finding.offenders)
-            metadata["offenders"] = dg.MetadataValue.md(listed)
+            # The UI hides Markdown that is long, and would read it in names that others gave.
+            records = [dg.TableRecord({_OFFENDER: offender}) for offender in finding.shown]
+            metadata["offenders"] = dg.MetadataValue.table(records)
+            metadata["what to do"] = REMEDIES[self.name]
         return dg.AssetCheckResult(
             asset_key=self.asset,
             check_name=self.name,
@@ -109,6 +118,14 @@ class Check:
             severity=result.severity,
             description=result.description,
         )
+
+
+def offenders(evaluation: dg.AssetCheckEvaluation) -> list[str]:
+    """The evidence of a verdict, a line each; nothing where all is well."""
+    told = evaluation.metadata.get("offenders")
+    if not isinstance(told, dg.TableMetadataValue):
+        return []
+    return [str(record.data[_OFFENDER]) for record in told.records]
 
 
 def report(instance: dg.DagsterInstance, checks: Sequence[Check], facts: Facts) -> None:

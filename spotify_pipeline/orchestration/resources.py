@@ -5,29 +5,30 @@ neither the UI nor a stored run can show them.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.deployment import (
     Deployment,
     parse_date,
+    prepare_for_aws,
     prepare_for_spark,
     read_environment,
 )
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
-from spotify_pipeline.ingest.playlist_ids import parse_playlists
+from spotify_pipeline.ingest.playlist_ids import require_playlists
 from spotify_pipeline.ingest.reader import PlaylistReader
 from spotify_pipeline.ingest.sign_in import Credentials, SignIn, SignInFile
 from spotify_pipeline.lake import stamp
-from spotify_pipeline.lake.batch import Engine
 from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
-from spotify_pipeline.loading.database import Database
-from spotify_pipeline.loading.duckdb import DuckDBDatabase
+from spotify_pipeline.orchestration.database import build_database
+from spotify_pipeline.orchestration.engine import SPARK_CONFIG, Embedded, EngineResource, Spark
 
 if TYPE_CHECKING:
     from dagster_aws.s3 import S3Resource
@@ -98,14 +99,7 @@ class SpotifyApi(SpotifyResource):
 
     def playlist_ids(self) -> list[str]:
         # Read when asked for: a playlist that is added while the UI runs counts at once.
-        playlist_ids = parse_playlists(read_environment()["SPOTIFY_PLAYLISTS"])
-        if not playlist_ids:
-            raise FixConfiguration(
-                "No playlists are configured. Set SPOTIFY_PLAYLISTS in .env to ids, URIs or "
-                "links, separated by commas; or see the whole thing without an account: "
-                "spotify-pipeline demo"
-            )
-        return list(playlist_ids)
+        return list(require_playlists(read_environment()["SPOTIFY_PLAYLISTS"]))
 
 
 class SandboxSpotify(SpotifyResource):
@@ -170,99 +164,15 @@ class BucketLake(LakeResource):
     s3: dg.ResourceDependency[Any]
     bucket: str
     prefix: str
+    _client: Any = PrivateAttr(default=None)
 
     def _store(self) -> ObjectStore:
         if not self.bucket:
             raise FixConfiguration("The aws deployment needs a bucket: set S3_BUCKET in .env.")
-        s3: S3Resource = self.s3
-        return S3Store(s3.get_client(), self.bucket, self.prefix)
-
-
-SPARK_CONFIG = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.shuffle.partitions": "8",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.driver.memory": "2g",
-    # The session lives on this machine and talks to nobody else.
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}
-"""What is set of a local Spark; everything else is Spark's own business."""
-
-
-class EngineResource(dg.ConfigurableResource[Any]):
-    """What runs the transform."""
-
-    def open(self) -> AbstractContextManager[Engine]:
-        """The engine for the length of the block; raises `FixConfiguration` if it can't run."""
-        raise NotImplementedError
-
-
-class Embedded(EngineResource):
-    """DuckDB, in the run's own process."""
-
-    @contextmanager
-    def open(self) -> Iterator[Engine]:
-        from spotify_pipeline.engines.embedded import EmbeddedEngine
-
-        yield EmbeddedEngine()
-
-
-class Spark(EngineResource):
-    """Spark on this machine, for the length of a step."""
-
-    spark_config: dict[str, str]
-
-    @contextmanager
-    def open(self) -> Iterator[Engine]:
-        from dagster_pyspark import LazyPySparkResource
-        from pyspark.sql import SparkSession
-
-        from spotify_pipeline.engines.spark import SparkEngine
-
-        lazy = LazyPySparkResource(spark_config=self.spark_config)
-        try:
-            yield SparkEngine(lambda: lazy.spark_session)
-        finally:
-            if session := SparkSession.getActiveSession():
-                session.stop()
-
-
-class Glue(EngineResource):
-    """A Glue job."""
-
-    def open(self) -> AbstractContextManager[Engine]:
-        raise FixConfiguration(
-            "The engine glue is not part of this release. Set SPOTIFY_PIPELINE_ENGINE to embedded "
-            "or spark in .env."
-        )
-
-
-class DatabaseResource(dg.ConfigurableResource[Any]):
-    """Where users query."""
-
-    def database(self) -> Database:
-        raise NotImplementedError
-
-
-class DuckDBFile(DatabaseResource):
-    """A DuckDB file; one process writes at a time."""
-
-    path: str
-
-    def database(self) -> Database:
-        return DuckDBDatabase(Path(self.path))
-
-
-class SnowflakeAccount(DatabaseResource):
-    """A Snowflake database."""
-
-    def database(self) -> Database:
-        raise FixConfiguration(
-            "Snowflake is not part of this release. Set SPOTIFY_PIPELINE_DEPLOYMENT to demo or "
-            "local in .env; both publish to a DuckDB file."
-        )
+        if self._client is None:  # making one takes a while; it serves all threads
+            s3: S3Resource = self.s3
+            self._client = s3.get_client()
+        return S3Store(self._client, self.bucket, self.prefix)
 
 
 def build_resources(deployment: Deployment, clock: Clock) -> dict[str, Any]:
@@ -270,11 +180,7 @@ def build_resources(deployment: Deployment, clock: Clock) -> dict[str, Any]:
     return {
         "spotify": _spotify(deployment),
         "engine": _engine(deployment),
-        "database": (
-            DuckDBFile(path=str(deployment.duckdb_file))
-            if deployment.database == "duckdb"
-            else SnowflakeAccount()
-        ),
+        "database": build_database(deployment),
         "clock": clock,
     } | _lake(deployment)
 
@@ -290,11 +196,23 @@ def _spotify(deployment: Deployment) -> SpotifyResource:
 
 
 def _engine(deployment: Deployment) -> EngineResource:
+    """The engine of a deployment; who chooses one that can't run here learns so now."""
     if deployment.engine == "embedded":
         return Embedded()
     if deployment.engine == "glue":
-        return Glue()
-    prepare_for_spark()  # who chooses it where it can't run learns so now
+        # Its libraries take seconds to import.
+        try:
+            from spotify_pipeline.orchestration.glue import Glue
+        except ImportError as error:
+            raise FixConfiguration(
+                "The engine glue needs more packages: pip install -c constraints.txt -e '.[aws]'"
+            ) from error
+
+        return Glue(
+            job_name=deployment.environment["GLUE_JOB_NAME"],
+            wait_minutes=deployment.glue_wait_minutes,
+        )
+    prepare_for_spark()
     return Spark(spark_config=SPARK_CONFIG)
 
 
@@ -308,6 +226,7 @@ def _lake(deployment: Deployment) -> dict[str, Any]:
         raise FixConfiguration(
             "The aws deployment needs more packages: pip install -c constraints.txt -e '.[aws]'"
         ) from error
+    prepare_for_aws()
     s3 = S3Resource(endpoint_url=deployment.environment["AWS_ENDPOINT_URL"] or None)
     lake = BucketLake(
         source=deployment.source,

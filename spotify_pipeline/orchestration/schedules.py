@@ -6,16 +6,13 @@ import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import Deployment
-from spotify_pipeline.lake import attempts, batch, raw
+from spotify_pipeline.lake import attempts, manifests, raw
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.orchestration import jobs
-from spotify_pipeline.orchestration.partitions import runs_in_progress
-from spotify_pipeline.orchestration.resources import (
-    DatabaseResource,
-    LakeResource,
-    SpotifyResource,
-)
+from spotify_pipeline.orchestration.database import DatabaseResource
+from spotify_pipeline.orchestration.partitions import BusyDays
+from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
 
 
 def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
@@ -47,7 +44,7 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         day = moment.date()
         if day != today(clock):
             return dg.SkipReason(f"{day} is over; Spotify only tells the present.")
-        if runs_in_progress(context.instance, day):
+        if day in BusyDays(context.instance):
             return dg.SkipReason(f"A run of {day} is in progress.")
         store = lake.store()
         captured = raw.captured(store, day)
@@ -76,7 +73,7 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
 
 
 def _unbatched(store: ObjectStore, captured: set[str], day: date) -> str | None:
-    manifest = batch.current(store, day)
+    manifest = manifests.current(store, day)
     in_batch = {document.playlist_id for document in manifest.documents} if manifest else set()
     return None if captured <= in_batch else "no batch holds all that is captured"
 

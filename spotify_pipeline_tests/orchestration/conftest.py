@@ -27,6 +27,21 @@ from spotify_pipeline_tests.synthetic import entry, page, playlist, track
 DAY = date(2026, 11, 10)
 
 
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """What a run of several days is told by."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
+
+
+RUNS_OF_DAY = (
+    {"dagster/partition": DAY.isoformat()},
+    range_tags(DAY - timedelta(days=2), DAY),
+)
+"""The tags of runs that concern DAY."""
+
+
 class FakeSpotify:
     """Playlists as lists of song ids, or the error that asking for one gives; notes the asked."""
 
@@ -93,13 +108,17 @@ class World:
         day = day or self.day
         return run_day(self.definitions, self.instance, day, BatchOptions(**options), capture)
 
-    def materialize(self, selection: str, day: date | None = None) -> dg.ExecuteInProcessResult:
-        """Some assets with their checks, as from the UI."""
+    def materialize(
+        self, selection: str, day: date | None = None, last: date | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Some assets with their checks, as from the UI: of one day, or from `day` to `last`."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         graph = self.definitions.resolve_asset_graph()
         keys = dg.AssetSelection.from_string(selection).resolve(graph)
+        day = day or self.day
         return job.execute_in_process(
-            partition_key=(day or self.day).isoformat(),
+            partition_key=None if last else day.isoformat(),
+            tags=range_tags(day, last) if last else None,
             asset_selection=list(keys),
             instance=self.instance,
             raise_on_error=False,

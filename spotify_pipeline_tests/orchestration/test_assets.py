@@ -1,5 +1,6 @@
 """The steps: what they do, what they say when something is missing, and that repeating is safe."""
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 
 from spotify_pipeline import contract
 from spotify_pipeline.errors import FixConfiguration, RetryLater, SkipThis
-from spotify_pipeline.lake import attempts, batch
+from spotify_pipeline.lake import attempts, keys, manifests
 from spotify_pipeline.lake.attempts import Attempt
+from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.orchestration.assets.raw import CaptureOptions
 from spotify_pipeline_tests.orchestration.conftest import DAY, World, failure_text
@@ -39,6 +42,70 @@ def test_a_day_goes_from_the_api_to_the_published_tables(world: World) -> None:
 
 
 @pytest.mark.slow
+def test_a_batch_that_can_t_be_shown_is_made_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_head(store: FolderStore, key: str, size: int) -> bytes:
+        raise RetryLater("S3 doesn't answer.")
+
+    world.materialize("raw_playlist_json")
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "head", no_head)
+        patched.setattr(FolderStore, "get", lambda store, key: (store.root / key).read_bytes())
+        result = world.materialize("group:lake")
+    assert result.success
+    assert "preview" not in metadata(result, "lake/song")
+    run = world.instance.get_runs(limit=1)[0]
+    log = [event.user_message for event in world.instance.all_logs(run.run_id)]
+    assert f"batch 1 of {DAY} has nothing to show: S3 doesn't answer." in log
+
+
+@pytest.mark.slow
+def test_each_stage_tells_of_its_day_by_numbers_and_first_rows(world: World) -> None:
+    result = world.materialize("*")
+    manifest = world.store.uri(keys.manifest(DAY, 1))
+    for asset, rows in (("lake/song", 3), ("landing/song", 3), ("published/song", 3)):
+        told = metadata(result, asset)
+        assert told["dagster/partition_row_count"] == rows
+        assert (told["batch"], told["manifest"]) == (1, manifest), asset
+        assert isinstance(told["seconds"], float)
+        assert [str(row["song_id"]) for row in shown(told)] == ["song1", "song2", "song3"]
+        assert list(told)[-1] == "preview", "numbers stand above the table"
+    raw = metadata(result, "raw_playlist_json")
+    assert raw["dagster/partition_row_count"] == 2
+    assert isinstance(raw["seconds"], float)
+    current = metadata(result, "published/tb_song")
+    assert (current["dagster/row_count"], current["batch"]) == (3, 1)
+    assert [row["first_seen"] for row in shown(current)] == [str(DAY)] * 3
+
+
+@pytest.mark.slow
+def test_no_preview_shows_anything_of_a_person(world: World) -> None:
+    """The playlists' owner is called Owner and owner1, who added entries is in `added_by`."""
+    result = world.materialize("*")
+    for event in result.get_asset_materialization_events():
+        told = {name: value.value for name, value in event.materialization.metadata.items()}
+        for row in shown(told):
+            assert {"owner_id", "owner_name", "added_by"}.isdisjoint(row)
+            assert {"Owner", "owner1", "user1"}.isdisjoint(row.values())
+
+
+def shown(told: dict[str, object]) -> list[dict[str, object]]:
+    """The rows of a preview."""
+    preview = told.get("preview")
+    return [dict(r.data) for r in preview.records] if preview else []  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_lake_whose_files_were_taken_away_has_nothing_to_show(after_a_day: World) -> None:
+    """The batch is in the database, and the step has nothing to do."""
+    shutil.rmtree(after_a_day.store.root / keys.TRANSFORMED)
+    result = after_a_day.materialize("group:lake")
+    assert result.success
+    assert shown(metadata(result, "lake/song")) == []
+
+
+@pytest.mark.slow
 def test_running_a_day_twice_changes_nothing_and_says_so(after_a_day: World) -> None:
     world = after_a_day
     files = sorted(Path(world.store.root).rglob("*"))
@@ -53,6 +120,7 @@ def test_running_a_day_twice_changes_nothing_and_says_so(after_a_day: World) -> 
     assert world.query("FROM OPS.LEDGER") == ledger
 
 
+@pytest.mark.slow
 def test_a_past_day_with_documents_is_done_without_a_call(after_a_day: World) -> None:
     world = after_a_day
     world.day = DAY + timedelta(days=1)
@@ -70,6 +138,7 @@ def test_a_past_day_without_documents_is_an_error_that_says_why(world: World) ->
     assert world.spotify.asked == []
 
 
+@pytest.mark.slow
 def test_one_bad_playlist_stops_nobody_else(world: World) -> None:
     world.spotify.playlists["gone"] = SkipThis("Spotify said 404: deleted.")
     outcome = world.run()
@@ -77,7 +146,7 @@ def test_one_bad_playlist_stops_nobody_else(world: World) -> None:
     assert len(outcome.red_checks) >= 1
     assert "gone: Spotify said 404: deleted." in "".join(outcome.red_checks)
     assert world.query("SELECT COUNT(*) FROM HISTORY.PLAYLIST") == [(2,)]
-    manifest = batch.current(world.store, DAY)
+    manifest = manifests.current(world.store, DAY)
     assert manifest is not None
     assert [failure.playlist_id for failure in manifest.failed] == ["gone"]
 
@@ -100,6 +169,27 @@ def test_each_playlist_has_its_line_in_the_metadata(world: World) -> None:
         },
     ]
     assert (told["captured"], told["failed"], told["entries_captured"]) == (2, 1, 4)
+
+
+@pytest.mark.slow
+def test_playlists_that_were_not_read_now_have_the_names_they_had(after_a_day: World) -> None:
+    world = after_a_day
+    again = metadata(world.materialize("raw_playlist_json"), "raw_playlist_json")
+    assert names(again) == {"chart": "Playlist", "radio": "Playlist"}
+    world.day = DAY + timedelta(days=1)
+    world.spotify.playlists |= {"radio": RetryLater("Spotify said 503."), "new": SkipThis("404.")}
+    told = metadata(world.materialize("raw_playlist_json"), "raw_playlist_json")
+    assert names(told) == {"chart": "Playlist", "radio": "Playlist", "new": ""}
+    world.day = DAY + timedelta(days=2)
+    world.spotify.playlists = dict.fromkeys(["chart", "new"], SkipThis("Spotify said 404."))
+    assert failure_text(world.materialize("raw_playlist_json")).endswith(
+        "\n  Playlist (chart), new: Spotify said 404."
+    )
+
+
+def names(told: dict[str, object]) -> dict[str, str]:
+    records = told["playlists"].records  # type: ignore[attr-defined]
+    return {record.data["playlist"]: record.data["name"] for record in records}
 
 
 @pytest.mark.slow
@@ -168,7 +258,7 @@ def test_publishing_what_is_not_landed_names_tables_and_counts(world: World) -> 
     world.materialize("group:lake")
     text = failure_text(world.materialize("key:published/song"))
     assert "song 0 of 3 rows" in text
-    assert "Materialize landing/* of 2026-11-10" in text
+    assert "Have landing/* of 2026-11-10 loaded" in text
     assert world.query("FROM OPS.LEDGER") == []
 
 
@@ -186,7 +276,7 @@ def test_a_paused_pipe_is_named_with_the_files_that_wait(world: World) -> None:
     world.materialize("raw_playlist_json")
     world.materialize("group:lake")
     text = failure_text(world.materialize("group:landing"))
-    assert "song_pipe is PAUSED and 1 files wait for it" in text
+    assert "song_pipe is PAUSED: somebody paused it; 1 file waits for it" in text
 
 
 @pytest.mark.slow
@@ -210,6 +300,60 @@ def test_a_lost_database_comes_back_whole_with_the_next_run(after_a_day: World) 
     assert world.query("SELECT DISTINCT first_seen FROM PUBLIC.TB_SONG") == [(DAY,)]
 
 
+def days_told(result: dg.ExecuteInProcessResult, asset: str) -> set[str | None]:
+    """The days of which a run told something of an asset."""
+    return {
+        event.partition
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey.from_user_string(asset)
+    }
+
+
+@pytest.mark.slow
+def test_other_days_that_a_run_publishes_are_told_too(after_a_day: World) -> None:
+    after_a_day.day = DAY + timedelta(days=1)
+    assert after_a_day.run().is_well
+    after_a_day.query("DELETE FROM OPS.LEDGER")
+    result = after_a_day.materialize("group:published", DAY)
+    both = {str(DAY), str(after_a_day.day)}
+    for asset in ("published/song", "published/tb_song"):
+        assert days_told(result, asset) == both
+    assert after_a_day.query("SELECT COUNT(*) FROM OPS.LEDGER") == [(2,)]
+
+
+@pytest.mark.slow
+def test_what_was_published_is_told_though_the_step_fails_afterwards(
+    after_a_day: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would ask for it again: the ledger has it."""
+    after_a_day.query("DELETE FROM OPS.LEDGER")
+
+    def away(*_: object) -> None:
+        raise RetryLater("nobody answers")
+
+    monkeypatch.setattr(publishing, "note_missed", away)
+    result = after_a_day.materialize("group:published")
+    assert failure_text(result) == "nobody answers"
+    for asset in ("published/song", "published/tb_song"):
+        assert days_told(result, asset) == {str(DAY)}
+
+
+@pytest.mark.slow
+def test_a_batch_from_before_a_table_was_added_goes_on_without_it(after_a_day: World) -> None:
+    path = after_a_day.store.root / keys.manifest(DAY, 1)
+    manifest = json.loads(path.read_text())
+    del manifest["files"]["song_artist"]
+    path.write_text(json.dumps(manifest))
+    after_a_day.query("DELETE FROM OPS.LEDGER")
+    for _ in range(2):
+        result = after_a_day.materialize("group:landing or group:published")
+        assert result.success
+        assert "dagster/partition_row_count" in metadata(result, "published/song")
+        for stage in ("landing", "published"):
+            assert "dagster/partition_row_count" not in metadata(result, f"{stage}/song_artist")
+
+
+@pytest.mark.slow
 def test_a_playlist_taken_out_of_the_configuration_is_missed_no_more(after_a_day: World) -> None:
     world = after_a_day
     world.spotify.playlists["gone"] = SkipThis("Spotify said 404.")
@@ -249,16 +393,3 @@ def test_a_home_of_the_other_source_is_refused_before_anything_is_written(
     assert "holds captures from spotify, this run would add some from sandbox" in text
     assert "SPOTIFY_PIPELINE_HOME" in text
     assert "holds captures from spotify" in failure_text(world.materialize("key:lake/song"))
-
-
-@pytest.mark.slow
-def test_the_insight_counts_and_shows_the_changes_of_the_day(after_a_day: World) -> None:
-    world = after_a_day
-    world.day += timedelta(days=1)
-    world.spotify.playlists["chart"] = ["song2", "song4"]
-    world.run()
-    result = world.materialize("key:insights/playlist_changes")
-    told = metadata(result, "insights/playlist_changes")
-    assert (told["entered"], told["left"], told["moved"]) == (1, 1, 0)
-    shown = [record.data["change"] for record in told["changes"].records]  # type: ignore[attr-defined]
-    assert shown == ["entered", "left"]

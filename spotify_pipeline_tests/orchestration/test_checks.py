@@ -7,6 +7,8 @@ import pytest
 from spotify_pipeline.errors import FixConfiguration, RetryLater
 from spotify_pipeline.ingest.sign_in import SignIn
 from spotify_pipeline.lake import attempts
+from spotify_pipeline.loading.quality import Finding
+from spotify_pipeline.orchestration import checks
 from spotify_pipeline_tests.orchestration.conftest import DAY, World
 
 FAILED = RetryLater("Spotify said 503.")
@@ -45,7 +47,10 @@ def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(after_a_day: Worl
     assert outcome.is_well
     [warning] = outcome.warnings
     assert "raw_playlist_json, check no_gaps" in warning
-    assert "2026-11-11 chart, radio: no run tried it before the day ended" in warning
+    assert (
+        "2026-11-11 Playlist (chart), Playlist (radio): no run tried it before the day ended"
+        in warning
+    )
 
 
 @pytest.mark.slow
@@ -55,6 +60,10 @@ def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(after_a_day: Worl
         (
             "INSERT INTO HISTORY.SONG SELECT * FROM HISTORY.SONG LIMIT 1",
             {"published/song keys", "published/song rows"},
+        ),
+        (
+            "INSERT INTO PUBLIC.TB_SONG SELECT * FROM PUBLIC.TB_SONG LIMIT 1",
+            {"published/tb_song keys"},
         ),
         (
             "DELETE FROM HISTORY.PLAYLIST_ENTRY WHERE song_id = 'song1'",
@@ -72,8 +81,9 @@ def test_a_day_missed_for_ever_warns_and_does_not_fail_the_run(after_a_day: Worl
         ),
         (
             "UPDATE PIPES.COPY_HISTORY SET status = 'Load failed', "
-            "first_error_message = 'no date' WHERE table_name = 'album'",
-            {"landing/album pipe"},
+            "first_error_message = 'no date' WHERE table_name = 'album'; DELETE FROM OPS.LEDGER; "
+            "DELETE FROM LANDING.ALBUM",
+            {"landing/album pipe", "published/album rows"},
         ),
     ],
 )
@@ -92,6 +102,30 @@ def test_a_playlist_not_captured_lately_is_stale(after_a_day: World) -> None:
 
 
 @pytest.mark.slow
+def test_a_playlist_that_never_was_captured_is_told_of_once_until_it_is_stale(world: World) -> None:
+    world.spotify.playlists["late"] = FAILED
+    red = []
+    for number in range(3):
+        world.day = DAY + timedelta(days=number)
+        red.append({text.split(":")[0] for text in world.run().red_checks})
+    captured = "raw_playlist_json, check captured"
+    assert red == [{captured}, {captured}, {captured, "published/playlist, check fresh"}]
+
+
+@pytest.mark.slow
+def test_a_playlist_that_fails_is_told_by_its_last_name(after_a_day: World) -> None:
+    world = after_a_day
+    world.day = DAY + timedelta(days=1)
+    world.spotify.playlists["radio"] = FAILED
+    outcome = world.run()
+    assert "2026-11-11 Playlist (radio): Spotify said 503." in "".join(outcome.red_checks)
+
+
+def test_before_the_first_day_nothing_is_missing(world: World) -> None:
+    assert world.judge() == set()
+
+
+@pytest.mark.slow
 def test_a_jump_in_size_warns(after_a_day: World) -> None:
     world = after_a_day
     world.day = DAY + timedelta(days=1)
@@ -99,9 +133,10 @@ def test_a_jump_in_size_warns(after_a_day: World) -> None:
     outcome = world.run()
     assert outcome.is_well
     [warning] = outcome.warnings
-    assert "2026-11-11 chart: 40, before 2" in warning
+    assert "2026-11-11 Playlist (chart): 40 entries, before 2" in warning
 
 
+@pytest.mark.slow
 def test_before_todays_run_the_last_day_that_was_tried_is_judged(after_a_day: World) -> None:
     """Not the empty day: that would be green with nothing captured."""
     after_a_day.spotify.playlists["late"] = FAILED
@@ -186,3 +221,11 @@ def test_a_sign_in_of_unknown_age_says_how_to_make_it_known(world: World) -> Non
 def test_a_whole_day_stays_whole_until_the_next_one_is_tried(after_a_day: World) -> None:
     after_a_day.day = DAY + timedelta(days=1)
     assert after_a_day.judge() == set()
+
+
+def test_a_verdict_says_what_to_do_if_and_only_if_something_is_wrong() -> None:
+    for check in (*checks.RAW, *checks.LAKE, *checks.PIPES.values(), *checks.PUBLISHED):
+        red = check.evaluate(Finding.of("none", "one", "some", ["an offender"]))
+        green = check.evaluate(Finding.of("none", "one", "some", []))
+        assert red.metadata["what to do"].value
+        assert "what to do" not in green.metadata

@@ -9,8 +9,18 @@ import pytest
 
 from spotify_pipeline.definitions import build_defs
 from spotify_pipeline.deployment import Deployment, read_deployment, read_environment
+from spotify_pipeline_tests.orchestration import graph_text
 
 TABLES = ("playlist", "playlist_entry", "song", "album", "artist", "song_artist")
+
+INSIGHTS = (
+    "playlist_changes",
+    "artist_presence",
+    "catalogue_age",
+    "playlist_turnover",
+    "playlist_overlap",
+    "popularity",
+)
 
 ASSETS = {
     "raw_playlist_json",
@@ -18,7 +28,8 @@ ASSETS = {
     "published/tb_album",
     "published/tb_artist",
     "published/tb_song",
-    "insights/playlist_changes",
+    *(f"insights/{name}" for name in INSIGHTS),
+    "insights/report",
 }
 
 PROJECT = Path(__file__).parents[2]
@@ -34,6 +45,14 @@ def test_every_deployment_loads_the_same_assets_without_credentials(name: str) -
     dg.Definitions.validate_loadable(definitions)
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == ASSETS
+
+
+@pytest.mark.parametrize("name", graph_text.DEPLOYMENTS)
+def test_the_graph_is_the_one_that_was_reviewed(name: str) -> None:
+    reviewed = (graph_text.FOLDER / f"{name}.txt").read_text()
+    assert graph_text.render(name) == reviewed, (
+        "The graph changed. If it is meant to: `make graph`, and commit what that changes."
+    )
 
 
 def test_landing_is_a_step_where_the_embedded_pipe_loads_and_external_where_snowpipe_does() -> None:
@@ -53,10 +72,11 @@ def test_data_takes_its_way_from_stage_to_stage() -> None:
     assert parents("landing/song") == {"lake/song"}
     assert parents("published/song") == {"landing/song"}
     assert parents("published/tb_song") == {"landing/song"}
-    assert parents("insights/playlist_changes") == {
+    assert parents("insights/playlist_overlap") == {
         "published/playlist",
         "published/playlist_entry",
     }
+    assert parents("insights/report") == {f"insights/{name}" for name in INSIGHTS}
 
 
 def test_synthetic_assets_are_tagged_and_real_ones_are_not() -> None:
@@ -83,7 +103,15 @@ def test_days_reach_from_the_configured_one_to_today() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo", "local"])
 def test_loading_imports_only_what_the_deployment_needs(name: str) -> None:
-    heavy = ["dagster_aws", "dagster_snowflake", "pyspark", "sqlframe", "uvicorn"]
+    heavy = [
+        "dagster_aws",
+        "dagster_snowflake",
+        "jinja2",
+        "matplotlib",
+        "pyspark",
+        "sqlframe",
+        "uvicorn",
+    ]
     code = (
         f"import sys, spotify_pipeline.definitions as d; d.defs(); "
         f"print([name for name in {heavy} if name in sys.modules])"

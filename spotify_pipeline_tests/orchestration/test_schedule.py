@@ -12,7 +12,9 @@ import pytest
 from spotify_pipeline.errors import RetryLater
 from spotify_pipeline.lake import attempts
 from spotify_pipeline.lake.attempts import Attempt, Failure
-from spotify_pipeline_tests.orchestration.conftest import DAY, World
+from spotify_pipeline_tests.orchestration.conftest import DAY, RUNS_OF_DAY, World
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -94,11 +96,10 @@ def test_a_day_that_is_over_is_left_alone(world: World) -> None:
     assert tick(world, 23) is None
 
 
-def test_a_day_with_a_run_in_progress_is_left_alone(world: World) -> None:
+@pytest.mark.parametrize("tags", RUNS_OF_DAY, ids=["day", "range"])
+def test_a_day_with_a_run_in_progress_is_left_alone(world: World, tags: dict[str, str]) -> None:
     job = world.definitions.resolve_job_def("daily_snapshot")
-    run = world.instance.create_run_for_job(
-        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY.isoformat()}
-    )
+    run = world.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     assert tick(world, 7) is None
     world.instance.report_run_failed(run)
     assert tick(world, 8)
@@ -124,7 +125,6 @@ def rescue(world: World, hours: range) -> list[int]:
     return ran
 
 
-@pytest.mark.slow
 def test_an_outage_of_three_hours_costs_nothing(world: World) -> None:
     playlists = dict(world.spotify.playlists)
     world.spotify.playlists = dict.fromkeys(playlists, OUTAGE)
@@ -137,7 +137,6 @@ def test_an_outage_of_three_hours_costs_nothing(world: World) -> None:
     assert world.query("FROM OPS.MISSED") == []
 
 
-@pytest.mark.slow
 def test_an_outage_to_midnight_is_named_as_missed(world: World) -> None:
     playlists = dict(world.spotify.playlists)
     world.spotify.playlists = dict.fromkeys(playlists, OUTAGE)
@@ -145,7 +144,10 @@ def test_an_outage_to_midnight_is_named_as_missed(world: World) -> None:
     world.day, world.minutes = DAY + timedelta(days=1), 6 * 60
     world.spotify.playlists = playlists
     outcome = world.run()
-    assert "2026-11-10 chart, radio: Spotify could not be reached." in "".join(outcome.warnings)
+    assert (
+        "2026-11-10 Playlist (chart), Playlist (radio): Spotify could not be reached."
+        in "".join(outcome.warnings)
+    )
     assert world.query("SELECT snapshot_date, playlist_id, reason FROM OPS.MISSED ORDER BY 2") == [
         (DAY, "chart", "Spotify could not be reached."),
         (DAY, "radio", "Spotify could not be reached."),

@@ -1,10 +1,17 @@
 """`snowpipe_load_sensor`: reports what it sees, has landed batches published, hides no outage."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 
 from spotify_pipeline.errors import PipelineError
-from spotify_pipeline_tests.orchestration.conftest import DAY, World
+from spotify_pipeline.orchestration import judging
+from spotify_pipeline_tests.orchestration.conftest import DAY, RUNS_OF_DAY, World
 
 
 class Sensor:
@@ -15,17 +22,28 @@ class Sensor:
         self.cursor: str | None = None
 
     def tick(self) -> dg.SensorResult:
+        with self._context() as (sensor, context):
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return result
+
+    def requested(self) -> list[str | None]:
+        """The days for which Dagster itself would start runs: it looks through what a tick says."""
+        with self._context() as (sensor, context):
+            told = sensor.evaluate_tick(context)
+        return [request.partition_key for request in told.run_requests or ()]
+
+    @contextmanager
+    def _context(self) -> Iterator[tuple[dg.SensorDefinition, dg.SensorEvaluationContext]]:
         definitions = self.world.definitions
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.world.instance,
             cursor=self.cursor,
             repository_def=definitions.get_repository_def(),
             resources=dict(definitions.resources or {}),
-        )
-        result = definitions.resolve_sensor_def("snowpipe_load_sensor")(context)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
+        ) as context:
+            yield definitions.resolve_sensor_def("snowpipe_load_sensor"), context
 
 
 @pytest.fixture
@@ -43,8 +61,8 @@ def sensor(world: World) -> Sensor:
 def red(result: dg.SensorResult) -> dict[str, str]:
     """The red verdicts of a tick and their evidence."""
     return {
-        f"{event.asset_key.to_user_string()} {event.check_name}": str(
-            event.metadata["offenders"].value
+        f"{event.asset_key.to_user_string()} {event.check_name}": "\n".join(
+            judging.offenders(event)
         )
         for event in result.asset_events
         if isinstance(event, dg.AssetCheckEvaluation) and not event.passed
@@ -74,6 +92,7 @@ def test_a_batch_that_is_not_whole_in_landing_is_not_asked_for(
     assert not sensor.tick().run_requests
 
 
+@pytest.mark.slow
 def test_a_published_day_is_left_alone(world: World, sensor: Sensor) -> None:
     world.materialize("group:published")
     result = sensor.tick()
@@ -98,13 +117,54 @@ def test_a_failed_publishing_is_asked_for_again_with_growing_distance_and_then_r
     assert "batch 1 of 2026-11-10 was tried 4 times" in stuck["published/playlist publishing"]
 
 
-def test_a_day_with_a_run_in_progress_is_not_asked_for_again(world: World, sensor: Sensor) -> None:
+@pytest.mark.parametrize("tags", RUNS_OF_DAY, ids=["day", "range"])
+def test_a_day_with_a_run_in_progress_is_not_asked_for_again(
+    world: World, sensor: Sensor, tags: dict[str, str]
+) -> None:
     job = world.definitions.resolve_job_def("publish")
-    run = world.instance.create_run_for_job(
-        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY.isoformat()}
-    )
+    run = world.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     assert not sensor.tick().run_requests
     world.instance.report_run_failed(run)
+    assert sensor.tick().run_requests
+
+
+def test_a_run_of_somebody_elses_makes_no_day_busy(world: World, sensor: Sensor) -> None:
+    @dg.job
+    def nightly_report() -> None:
+        pass
+
+    world.instance.create_run_for_job(
+        nightly_report, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": str(DAY)}
+    )
+    assert sensor.tick().run_requests
+
+
+@pytest.mark.slow
+def test_a_batch_of_a_day_that_no_run_can_have_is_told_and_keeps_no_other_back(
+    world: World, sensor: Sensor
+) -> None:
+    """As where a lake was moved, or the first day set to a later one."""
+    world.day = DAY + timedelta(days=1)
+    assert world.materialize("key:raw_playlist_json or group:lake or group:landing").success
+    assert sensor.requested() == [str(DAY), str(world.day)]
+    world.deployment = replace(world.deployment, start_date=world.day)
+    del world.definitions
+    assert sensor.requested() == [str(world.day)]
+    [told] = red(sensor.tick()).values()
+    assert f"batch 1 of {DAY} is of no day that a run can have" in told
+    assert f"SPOTIFY_PIPELINE_START_DATE={DAY}" in told
+
+
+def test_a_day_of_which_the_ledger_has_more_than_the_lake_is_told(
+    world: World, sensor: Sensor
+) -> None:
+    """As beside a new lake: its batches are counted from one again."""
+    world.query(f"INSERT INTO OPS.LEDGER VALUES ('{DAY}', 3, 'of the old one', now(), '{{}}')")
+    told = red(sensor.tick())["published/playlist publishing"]
+    assert f"the ledger has batch 3 of {DAY}, and the lake's newest is 1" in told
+    assert "published/playlist publishing" in world.judge()
+    [remedy] = re.findall(r"\((DELETE .*?)\)", told)
+    world.query(remedy)
     assert sensor.tick().run_requests
 
 
