@@ -1,57 +1,55 @@
-"""The transform on the embedded engine, on Spark as one plainly writes it, and on our own Spark.
+"""The transform on the embedded engine, next to what people would use instead, and to its floors.
 
-`python -m benchmarks.transform`: about 500 MB of raw JSON, three rounds of all three, each in a
-fresh process; then the embedded engine alone on growing sizes. The documents are made first, which
-takes minutes, and kept in `--data`. Both Sparks get the same settings, those of the pipeline with
-4 GB of memory. What counts is the time from asking for a session to the last file; imports stay
-out, and the whole process, with interpreter and imports, is told beside it, as is the time of the
-processors, which a busy machine changes less. The pipeline's engines issue a batch, checksums and
-manifest included.
+`python -m benchmarks.transform`: on each size of `--entries` all that can finish there take turns,
+each in a fresh process. The documents are made first, which takes minutes, and kept in `--data`.
+Both Sparks get the same settings, those of the pipeline with 4 GB of memory. What counts is the
+time from asking for a session to the last file; imports stay out. The pipeline's engines issue a
+batch, checksums and manifest included. What takes long is given fewer rounds: `--slow-rounds`.
 """
 
-import argparse
 import json
 import os
-import statistics
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from benchmarks import fresh_process
-from benchmarks.raw_documents import DATA, DAY, Size, folder_with
-from benchmarks.workloads import WORKLOADS
+from benchmarks import fresh_process, rounds
+from benchmarks.raw_documents import DATA, DAY, folder_with
+from benchmarks.rounds import Figure, Result, Row, Took
 from spotify_pipeline.engines.plan import embedded_plan
 from spotify_pipeline.lake import keys
 
-_NAMES = {"embedded": "embedded", "plain": "plain Spark", "spark": "our Spark"}
+NAMES: Mapping[str, str] = {
+    "embedded": "embedded engine",
+    "spark": "our transform on local Spark",
+    "plain": "plain script on local Spark",
+    "duckdb_sql": "DuckDB SQL by hand",
+    "plain_python": "one pass of plain Python, orjson",
+    "pandas": "pandas, json_normalize",
+    "polars": "polars",
+    "parsed": "DuckDB parsing the needed fields",
+    "bytes_read": "unpacking the bytes",
+}
+
+FLOORS = ("duckdb_sql", "parsed", "bytes_read")
+"""Contestants that are not to be beaten: the distance to them is what is told."""
+
+GOALS: Mapping[tuple[int, str], float] = {
+    (200_000, "plain"): 10,
+    (2_000_000, "spark"): 4,
+    (100, "spark"): 8,
+    (2_000_000, "duckdb_sql"): 1.15,
+    (2_000_000, "parsed"): 2.5,
+}
+
+MOST_OF_MEMORY_MB = 3000
+_OF_LARGE = ("embedded", "duckdb_sql", "parsed", "bytes_read")  # the others need hours or memory
+_LARGE = 1_000_000
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One workload, once. `seconds` are by step, `whole` and `cpu` those of the process."""
-
-    workload: str
-    seconds: dict[str, float]
-    whole: float
-    cpu: float
-    peak_mb: float
-    rows: dict[str, int]
-
-    @property
-    def total(self) -> float:
-        """From asking for the engine to the last file."""
-        return self.seconds.get("start", 0) + self.seconds["work"]
-
-    def __str__(self) -> str:
-        return (
-            f"{_NAMES[self.workload]} {self.total:.1f} s "
-            f"(CPU {self.cpu:.1f} s, {self.peak_mb:,.0f} MB)"
-        )
-
-
-def measure(workload: str, folder: Path) -> Measurement:
-    """Runs it on a throwaway lake with the raw documents of `folder`."""
+def turn(workload: str, folder: Path) -> tuple[Took, dict[str, int]]:
+    """Runs it on a throwaway lake with the raw documents of `folder`; tells the rows it made."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as lake:
         there = Path(lake) / keys.raw_prefix(DAY)
         there.mkdir(parents=True)
@@ -59,9 +57,8 @@ def measure(workload: str, folder: Path) -> Measurement:
             os.link(document, there / document.name)
         ended = fresh_process.run("benchmarks.workloads", workload, lake, json.dumps(_config()))
     told = json.loads(ended.output.splitlines()[-1])
-    return Measurement(
-        workload, told["seconds"], ended.seconds, ended.cpu_seconds, ended.peak_mb, told["rows"]
-    )
+    seconds = told["seconds"].get("start", 0) + told["seconds"]["work"]
+    return Took(seconds, ended.cpu_seconds, ended.peak_mb), told["rows"]
 
 
 def _config() -> dict[str, str]:
@@ -70,87 +67,68 @@ def _config() -> dict[str, str]:
     return {**SPARK_CONFIG, "spark.driver.memory": "4g"}
 
 
-def compare(workloads: list[str], size: Size, folder: Path, runs: int) -> list[Measurement]:
-    """Takes turns, so that a machine that grows slower meanwhile does so for all."""
-    print(size)
-    made: dict[str, list[Measurement]] = {workload: [] for workload in workloads}
-    for number in range(1, runs + 1):
-        for workload in workloads:
-            made[workload].append(measure(workload, folder))
-        print(f"run {number}: {', '.join(str(these[-1]) for these in made.values())}", flush=True)
-    everything = [one for these in made.values() for one in these]
-    rows = everything[0].rows
-    assert all(one.rows == rows for one in everything), "they don't give the same rows"
-    print("rows: " + ", ".join(f"{table} {count:,}" for table, count in rows.items()))
-    for these in made.values():
-        _print_steps(these)
-    for workload in workloads:
-        if workload != "embedded" and "embedded" in workloads:
-            _print_ratios(made[workload], made["embedded"])
-    return everything
+def compare(
+    result: Result, workloads: Sequence[str], folder: Path, entries: int, number: int
+) -> None:
+    """Rows of the embedded engine next to each of the others."""
+    made: dict[str, dict[str, int]] = {}
+
+    def take(workload: str) -> Took:
+        took, rows = turn(workload, folder)
+        made[workload] = rows or made[workloads[0]]  # a floor makes none
+        return took
+
+    took = rounds.take_turns({name: partial(take, name) for name in workloads}, number)
+    assert all(rows == made["embedded"] for rows in made.values()), made
+    for name, turns in took.items():
+        if name != "embedded":
+            result.tell(
+                Row(
+                    f"{entries:,} entries",
+                    NAMES["embedded"],
+                    NAMES[name],
+                    took["embedded"],
+                    turns,
+                    GOALS.get((entries, name)),
+                    floor=name in FLOORS,
+                )
+            )
 
 
-def _print_steps(these: list[Measurement]) -> None:
-    steps = ", ".join(
-        f"{step} {statistics.median(one.seconds[step] for one in these):.1f} s"
-        for step in these[0].seconds
-    )
-    print(
-        f"{_NAMES[these[0].workload]}: median {statistics.median(one.total for one in these):.1f} "
-        f"s ({min(one.total for one in these):.1f} to {max(one.total for one in these):.1f}); "
-        f"{steps}; peak {max(one.peak_mb for one in these):,.0f} MB"
-    )
-
-
-def _print_ratios(theirs: list[Measurement], ours: list[Measurement]) -> None:
-    pairs = list(zip(theirs, ours, strict=True))
-    for what, ratios in {
-        "": [their.total / our.total for their, our in pairs],
-        ", without the start of the session": [
-            their.seconds["work"] / our.seconds["work"] for their, our in pairs
-        ],
-        ", whole processes": [their.whole / our.whole for their, our in pairs],
-        ", CPU": [their.cpu / our.cpu for their, our in pairs],
-    }.items():
-        print(
-            f"{_NAMES[theirs[0].workload]} / embedded{what}: {statistics.median(ratios):.1f} × "
-            f"({min(ratios):.1f} to {max(ratios):.1f})"
-        )
-
-
-def grow(sizes: list[int], data: Path) -> list[dict[str, Any]]:
-    """The embedded engine on each of the sizes."""
-    found = []
-    for entries in sizes:
-        folder, size = folder_with(entries, data)
-        one = measure("embedded", folder)
-        found.append({"size": asdict(size), "measurement": asdict(one)})
-        print(
-            f"{entries:>9,} entries, {size.raw_bytes / 1e6:>5,.0f} MB: {one.total:6.1f} s, "
-            f"{entries / one.total:>6,.0f} entries a second, peak {one.peak_mb:,.0f} MB",
-            flush=True,
-        )
-    return found
+def grow(result: Result, sizes: Sequence[tuple[int, list[Took]]]) -> None:
+    """How time and memory of the embedded engine grow."""
+    for entries, turns in sizes:
+        each = [turn.seconds / entries * 1e6 for turn in turns]
+        result.tell(Figure(f"{entries:,} entries, time an entry", each, "µs"))
+        peaks = [turn.peak_mb or 0 for turn in turns]
+        goal = MOST_OF_MEMORY_MB if entries >= _LARGE else None
+        result.tell(Figure(f"{entries:,} entries, most memory", peaks, "MB", goal))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--entries", type=int, default=240_000, help="to compare on")
-    parser.add_argument("--runs", type=int, default=3, help="0: no comparison")
-    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--sizes", default="20000,200000,2000000", help="empty: no growing")
+    parser = rounds.arguments(__doc__)
+    parser.add_argument("--entries", type=int, nargs="+", default=[100, 20_000, 200_000, 2_000_000])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--slow-rounds", type=int, default=1, help="of Spark on over a million")
     parser.add_argument("--data", type=Path, default=DATA, help="where documents are kept")
-    parser.add_argument("--json", type=Path, help="file for all that was measured")
     asked = parser.parse_args()
     embedded_plan()  # made once for each version of the code, so not measured
-    result: dict[str, Any] = {}
-    if asked.runs:
-        folder, size = folder_with(asked.entries, asked.data)
-        made = compare(asked.only, size, folder, asked.runs)
-        result |= {"size": asdict(size), "compared": list(map(asdict, made))}
-    result["grown"] = grow([int(size) for size in asked.sizes.split(",") if size], asked.data)
-    if asked.json:
-        asked.json.write_text(json.dumps(result, indent=1))
+    result = Result("transform")
+    sizes = []
+    for entries in asked.entries:
+        folder, size = folder_with(entries, asked.data)
+        print(size)
+        chosen = [name for name in NAMES if name in asked.only or name == "embedded"]
+        if entries < _LARGE:
+            compare(result, chosen, folder, entries, asked.rounds)
+        else:
+            quick = [name for name in chosen if name in _OF_LARGE]
+            compare(result, quick, folder, entries, asked.rounds)
+            if asked.slow_rounds and "spark" in chosen:
+                compare(result, ["embedded", "spark"], folder, entries, asked.slow_rounds)
+        sizes.append((entries, list(result.rows[-1].our_turns)))
+    grow(result, sizes)
+    result.write(asked.results)
 
 
 if __name__ == "__main__":

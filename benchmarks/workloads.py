@@ -6,10 +6,12 @@ and nothing else.
 """
 
 import csv
+import gzip
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def spark(lake: Path, config: Mapping[str, str], lap: Lap) -> dict[str, int]:
 
 def plain(lake: Path, config: Mapping[str, str], lap: Lap) -> dict[str, int]:
     """The tables by a plain script on Spark."""
-    from benchmarks.plain_spark import TABLES, write_tables
+    from benchmarks.contestants.plain_spark import TABLES, write_tables
 
     make_session = _session_maker(config)
     lap("import")
@@ -60,7 +62,81 @@ def plain(lake: Path, config: Mapping[str, str], lap: Lap) -> dict[str, int]:
     return {name: sum(map(_rows, (lake / name).glob("part-*"))) for name in TABLES}
 
 
-WORKLOADS = {"embedded": embedded, "plain": plain, "spark": spark}
+def duckdb_sql(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    from benchmarks.contestants import duckdb_sql
+
+    return _write_tables(duckdb_sql.write_tables, lake, lap)
+
+
+def plain_python(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    from benchmarks.contestants import plain_python
+
+    return _write_tables(plain_python.write_tables, lake, lap)
+
+
+def pandas(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    from benchmarks.contestants import pandas_frames
+
+    return _write_tables(pandas_frames.write_tables, lake, lap)
+
+
+def polars(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    from benchmarks.contestants import polars_frames
+
+    return _write_tables(polars_frames.write_tables, lake, lap)
+
+
+def parsed(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    """The floor of every engine that uses DuckDB: all fields that the tables need, parsed once."""
+    import duckdb
+
+    from benchmarks.contestants.duckdb_sql import COLUMNS
+
+    lap("import")
+    columns = ", ".join(f"'{name}': '{column}'" for name, column in COLUMNS.items())
+    duckdb.execute(
+        f"SELECT max(hash(COLUMNS(*))) FROM read_json('{lake / keys.raw_prefix(DAY)}/*.ndjson.gz', "
+        f"format = 'newline_delimited', hive_partitioning = false, columns = {{{columns}}})"
+    ).fetchall()
+    lap("work")
+    return {}
+
+
+def bytes_read(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    """The floor of everything: the documents unpacked, on both processors."""
+    lap("import")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_unpack, (lake / keys.raw_prefix(DAY)).iterdir()))
+    lap("work")
+    return {}
+
+
+WORKLOADS = {
+    "embedded": embedded,
+    "spark": spark,
+    "plain": plain,
+    "duckdb_sql": duckdb_sql,
+    "plain_python": plain_python,
+    "pandas": pandas,
+    "polars": polars,
+    "parsed": parsed,
+    "bytes_read": bytes_read,
+}
+
+
+def _write_tables(
+    write_tables: Callable[[Path, Path], dict[str, int]], lake: Path, lap: Lap
+) -> dict[str, int]:
+    lap("import")
+    rows = write_tables(lake / keys.raw_prefix(DAY), lake)
+    lap("work")
+    return rows
+
+
+def _unpack(document: Path) -> None:
+    with gzip.open(document) as stream:
+        while stream.read1(1 << 20):
+            pass
 
 
 def _issue(lake: Path, engine: batch.Engine) -> dict[str, int]:
