@@ -31,9 +31,13 @@ parity-spark4: .venv-spark4/done  ## the parity tests on Spark 4.1 with ANSI, as
 	JAVA_HOME=$(CURDIR)/spotify_pipeline_tests/engines/spark4 \
 	.venv-spark4/bin/pytest spotify_pipeline_tests/engines/test_spark.py
 
-bench: .venv/dev  ## transform and ingest, next to what people would use instead; half an hour
+bench: .venv/bench  ## next to what people would use instead, into docs/performance.md; an hour
 	$(BIN)/python -m benchmarks.transform
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.day
+	$(BIN)/python -m benchmarks.publishing
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.page
 
 graph: .venv/dev  ## the graph as text, written down anew: what changed in it is to be reviewed
 	$(BIN)/python -m spotify_pipeline_tests.orchestration.graph_text
@@ -58,7 +62,7 @@ hooks: .venv/dev  ## has git look at every commit as `make lint` does
 
 pins:  ## the newest versions that pyproject.toml allows, into constraints.txt
 	$(PYTHON) -m venv --clear .venv-pins
-	.venv-pins/bin/pip install --quiet --disable-pip-version-check -e '.[aws,dev,production,spark]'
+	.venv-pins/bin/pip install --quiet --disable-pip-version-check -e '.[aws,bench,dev,production,spark]'
 	{ head -n 1 constraints.txt; .venv-pins/bin/pip freeze --exclude-editable; } > .venv-pins/pins
 	mv .venv-pins/pins constraints.txt
 	rm -rf .venv-pins
@@ -74,6 +78,10 @@ clean:  ## takes away what make made; your data in .local stays
 
 .venv/dev: .venv/core
 	$(PIP) -e '.[dev,aws,spark]'
+	@touch $@
+
+.venv/bench: .venv/dev
+	$(PIP) -e '.[bench]'
 	@touch $@
 
 # Apart from the others: it pins another botocore.

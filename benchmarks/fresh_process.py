@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -27,12 +28,18 @@ class Finished:
     output: str
 
 
-def run(module: str, *arguments: str) -> Finished:
-    """`python -m module …`; RuntimeError with its last words where it fails."""
+def run(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
+    """`python -m module …`; RuntimeError with its last words where it fails.
+
+    `environment` is added to this process's own.
+    """
     command = [sys.executable, "-m", module, *arguments]
+    whole = {**os.environ, **(environment or {})}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as log:
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=log, text=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=output, stderr=log, text=True, env=whole
+        )
         peak = ticks = 0
         while process.poll() is None:
             use = _use(process.pid)
@@ -45,6 +52,11 @@ def run(module: str, *arguments: str) -> Finished:
         return Finished(seconds, cpu_seconds, peak / 1e6, _text(output))
 
 
+def memory_mb(pid: int) -> float:
+    """What a running process and its descendants have in memory now."""
+    return _use(pid, peak=False).memory / 1e6
+
+
 class _Use(NamedTuple):
     """Bytes of memory, and ticks of the processor."""
 
@@ -52,8 +64,9 @@ class _Use(NamedTuple):
     ticks: int
 
 
-def _use(pid: int) -> _Use:
-    """What a process and its descendants use; nothing for one that has just ended."""
+def _use(pid: int, *, peak: bool = True) -> _Use:
+    """What a process and its descendants use; nothing for one that has just ended. Of one without
+    descendants the kernel knows the `peak`."""
     there = Path(f"/proc/{pid}")
     try:
         # Behind the name, which may hold anything: its own ticks, and those of ended children.
@@ -63,10 +76,10 @@ def _use(pid: int) -> _Use:
             for thread in (there / "task").iterdir()
             for child in (thread / "children").read_text().split()
         ]
-        memory = _memory(there) if children else _peak_alone(there)
+        memory = _peak_alone(there) if peak and not children else _memory(there)
     except (FileNotFoundError, ProcessLookupError):
         return _Use(0, 0)
-    uses = [_Use(memory, ticks), *map(_use, children)]
+    uses = [_Use(memory, ticks), *(_use(child, peak=peak) for child in children)]
     return _Use(sum(use.memory for use in uses), sum(use.ticks for use in uses))
 
 

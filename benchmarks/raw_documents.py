@@ -10,11 +10,11 @@ import argparse
 import json
 import multiprocessing
 import tempfile
-import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 from spotify_pipeline.ingest.client import PAGE_LIMIT
 from spotify_pipeline.lake import keys, raw
@@ -27,7 +27,6 @@ from spotify_pipeline.sandbox.playlists import PlaylistPlan
 DAY = date(2026, 11, 22)
 DATA = Path(tempfile.gettempdir()) / "spotify_pipeline_benchmark"
 
-_MORNING = datetime(2026, 11, 22, 6, tzinfo=UTC)
 _PLAYLIST, _SHARING = 1000, 10
 
 
@@ -86,33 +85,34 @@ def _write_group(folder: Path, entries: int, firsts: range) -> tuple[int, int]:
     for plan in plans:
         playlist = catalogue.playlist(plan.playlist_id, DAY)
         assert playlist
-        body = raw.encode(plan.playlist_id, DAY, _answers(playlist))
+        body = raw.encode(plan.playlist_id, DAY, answers(playlist))
         store.put_new(keys.raw(DAY, plan.playlist_id), body)
         raw_bytes += int.from_bytes(body[-4:], "little")  # gzip says so at its end
         gzip_bytes += len(body)
     return raw_bytes, gzip_bytes
 
 
-def _answers(playlist: PlaylistOnDay) -> list[raw.Answer]:
+def answers(playlist: PlaylistOnDay) -> list[raw.Answer]:
     """What Spotify says to who captures the playlist: 100 entries with it, then pages of 50."""
     path = f"/v1/playlists/{playlist.plan.playlist_id}"
     query = {"additional_types": "track,episode"}
     paging = Paging(f"https://api.spotify.com{path}/items", query, PAGE_LIMIT)
     entries = playlist.entry_payloads("items")
-    answers: list[raw.Answer] = []
+    morning = datetime.combine(playlist.day, time(6), UTC)
+    found: list[raw.Answer] = []
     for offset in (0, *range(100, len(entries), PAGE_LIMIT)):
         window = Window(offset, PAGE_LIMIT if offset else 100)
         items = entries[offset : offset + window.limit]
         page = paging.page(window, len(entries), items)
-        at = _MORNING + timedelta(milliseconds=50 * len(answers))
+        at = morning + timedelta(milliseconds=50 * len(found))
         if offset:
             params = {"limit": str(window.limit), "offset": str(offset), **query}
             request = {"method": "GET", "path": f"{path}/items", "params": params}
-            answers.append(raw.Answer("page", at, request, page))
+            found.append(raw.Answer("page", at, request, page))
         else:
             request = {"method": "GET", "path": path, "params": query}
-            answers.append(raw.Answer("playlist", at, request, playlist.payload("items", page)))
-    return answers
+            found.append(raw.Answer("playlist", at, request, playlist.payload("items", page)))
+    return found
 
 
 def main() -> None:
@@ -121,9 +121,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     asked = parser.parse_args()
     for entries in asked.entries:
-        began = time.perf_counter()
+        began = perf_counter()
         _, size = folder_with(entries, asked.data)
-        print(f"{size} ({time.perf_counter() - began:.0f} s)")
+        print(f"{size} ({perf_counter() - began:.0f} s)")
 
 
 if __name__ == "__main__":

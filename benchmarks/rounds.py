@@ -6,6 +6,7 @@ ratio is taken within a round; told are the median of the rounds and the spread.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -84,6 +85,10 @@ class Figure:
     def value(self) -> float:
         return median(self.values)
 
+    @property
+    def reached(self) -> bool | None:
+        return None if self.goal is None else self.value <= self.goal
+
     def __str__(self) -> str:
         goal = "" if self.goal is None else f"; goal ≤ {self.goal:g}"
         spread = f"{min(self.values):.3g} to {max(self.values):.3g}, {len(self.values)} rounds"
@@ -143,6 +148,12 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what was found")
     return parser
+
+
+def require_no_dotenv() -> None:
+    """Stops where a `.env` would have whole runs go to its owner's own home and account."""
+    if Path(".env").exists():
+        sys.exit("This benchmark runs whole days, and .env says where to: move it away meanwhile.")
 
 
 def middle(turns: Sequence[Took]) -> float:

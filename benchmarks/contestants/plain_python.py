@@ -13,13 +13,21 @@ Row = dict[str, Any]
 
 def write_tables(raw: Path, out: Path) -> dict[str, int]:
     """Reads the raw documents in `raw`, writes `out/<table>.csv.gz`; tells the rows of each."""
+    tables = tables_of(_lines(raw))
+    for name, rows in tables.items():
+        _write(out / f"{name}.csv.gz", rows)
+    return {name: len(rows) for name, rows in tables.items()}
+
+
+def tables_of(lines: Iterable[Any]) -> dict[str, list[Row]]:
+    """The rows of the tables by name. Of rows with one id the last one stays."""
     playlists: list[Row] = []
     entries: list[Row] = []
     songs: dict[str, Row] = {}
     albums: dict[str, Row] = {}
     artists: dict[str, Row] = {}
     song_artists: dict[tuple[str, int], Row] = {}
-    for line in _lines(raw):
+    for line in lines:
         day, fetched_at = line["snapshot_date"], line["fetched_at"]
         page = line.get("page")
         if page is None:
@@ -46,7 +54,7 @@ def write_tables(raw: Path, out: Path) -> dict[str, int]:
                     "artist_position": place,
                     "artist_id": artist["id"],
                 }
-    tables: dict[str, list[Row]] = {
+    return {
         "playlist": playlists,
         "playlist_entry": entries,
         "song": list(songs.values()),
@@ -54,9 +62,6 @@ def write_tables(raw: Path, out: Path) -> dict[str, int]:
         "artist": list(artists.values()),
         "song_artist": list(song_artists.values()),
     }
-    for name, rows in tables.items():
-        _write(out / f"{name}.csv.gz", rows)
-    return {name: len(rows) for name, rows in tables.items()}
 
 
 def _lines(raw: Path) -> Iterator[Any]:

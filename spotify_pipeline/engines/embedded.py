@@ -99,7 +99,7 @@ def _transform(
         tempfile.TemporaryDirectory() as folder,
         duckdb.connect(config={**_CONFIG, "temp_directory": folder}) as connection,
     ):
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         paths = [str(document) for document in documents]
         _read_json(connection, "CREATE TABLE answers", _without_entries(RAW_LINE), paths)
         _require_answers(connection, draft)

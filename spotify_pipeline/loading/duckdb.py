@@ -62,7 +62,8 @@ class DuckDBDatabase:
             raise self._locked("another thread of this process")
         try:
             with contextlib.closing(self._connect(deadline)) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
+                # A process that another one has spawned would print progress bars.
+                connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
                 session = DuckDBSession(connection)
                 migrations.upgrade(session, self.schema, str(self.path))
                 yield session

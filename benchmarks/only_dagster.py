@@ -1,0 +1,3 @@
+"""What every user of Dagster imports, and nothing else."""
+
+import dagster  # noqa: F401
