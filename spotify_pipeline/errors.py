@@ -4,6 +4,17 @@ An error belongs here when a user can act on it; its text says what happened, wh
 expected and found, and the next step. Bugs stay ordinary exceptions with their traceback.
 """
 
+MALFORMED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading a JSON document raises that has not the form it should have. To be told as an error
+that names the document."""
+
 
 class PipelineError(Exception):
     """Something a user can act on; the text stands on its own, without a traceback."""

@@ -9,6 +9,7 @@ twice in one object it takes the first, and they the last. To look for these wou
 all the rest.
 """
 
+import glob
 import gzip
 import tempfile
 import zlib
@@ -142,10 +143,13 @@ def _read_json(
 ) -> None:
     """Makes a table or view of the lines; what isn't JSON becomes a row of nulls."""
     columns = ", ".join(f"'{name}': '{duckdb_type(field)}'" for name, field in fields.items())
+    # To DuckDB a name is a pattern, which others' files would match as well.
+    names = ", ".join(_quoted(glob.escape(document)) for document in documents)
     try:
         connection.execute(
-            f"{create} AS SELECT * FROM read_json([{', '.join(map(_quoted, documents))}], "
-            f"format = 'newline_delimited', ignore_errors = true, hive_partitioning = false, "
+            f"{create} AS SELECT * FROM read_json([{names}], "
+            f"format = 'newline_delimited', compression = 'gzip', ignore_errors = true, "
+            f"hive_partitioning = false, "
             f"columns = {{{columns}}})"
         )
     except (duckdb.IOException, duckdb.InvalidInputException) as error:

@@ -36,7 +36,7 @@ class HereLoader:
             self.pipe.load(session, table)
 
     def forget(self, session: Session, days: Collection[date], kept: Collection[str]) -> None:
-        files = [key for key in self.pipe.known(session) if keys.day_of(key) in days]
+        files = [key for key in self.pipe.known(session) if keys.parse_day(key) in days]
         self.pipe.forget(session, [key for key in files if key not in kept])
 
 

@@ -58,7 +58,7 @@ class Plan:
 def plan(place: Place, subject: Subject) -> Plan:
     """Raises `FixConfiguration` if something can't be searched, or a day can't be rebuilt."""
     listed = {key: n for prefix in ORDER for key, n in place.eraser.found(prefix).items()}
-    found = [(key, day) for key in listed if (day := _day_of(key))]
+    found = [(key, day) for key in listed if (day := keys.parse_day(key))]
     speaking = rows.find(place.session, subject)
     counts: Counter[str] = Counter()
     for each in speaking:
@@ -104,7 +104,7 @@ def superseded(
 def listing(place: Place) -> list[tuple[str, date]]:
     """Every object of a day, with it."""
     listed = (key for prefix in ORDER for key in place.eraser.found(prefix))
-    return [(key, day) for key in listed if (day := _day_of(key))]
+    return [(key, day) for key in listed if (day := keys.parse_day(key))]
 
 
 def files_of(outcome: Outcome) -> list[str]:
@@ -114,18 +114,13 @@ def files_of(outcome: Outcome) -> list[str]:
     return [number, *(file.key for file in manifest.files.values())]
 
 
-def _day_of(key: str) -> date | None:
-    try:
-        return keys.day_of(key)
-    except ValueError:  # whatever somebody put there
-        return None
-
-
 def _named_in(store: ObjectStore, subject: Named, listed: Iterable[str]) -> dict[str, bool]:
     """The objects that name it, and whether they can be redacted."""
     tables = [keys.table_prefix(t.name) for t in contract.TABLES if subject.columns(t)]
     searched = [
-        key for key in listed if key.startswith((*subject.searched, *tables)) and _day_of(key)
+        key
+        for key in listed
+        if key.startswith((*subject.searched, *tables)) and keys.parse_day(key)
     ]
 
     def look(key: str) -> Iterator[tuple[str, bool]]:

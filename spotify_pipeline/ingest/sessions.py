@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from spotify_pipeline.lake.raw import BY_THE_BOOK
+from spotify_pipeline.lake.raw import BY_THE_BOOK, require_text
 
 CALL_SECONDS = 60
 """How long an answer may take in all; each of its parts has spotipy's timeout."""
@@ -67,6 +67,7 @@ def _parse(response: requests.Response) -> None:
 
     def json() -> Any:
         body = read(**BY_THE_BOOK)
+        require_text(response.content, body)
         return _Body(body) if isinstance(body, dict) else body
 
     response.json = json

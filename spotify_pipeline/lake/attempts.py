@@ -6,9 +6,10 @@ object a run, kept with the lake, so that it outlives every database and schedul
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime
 
+from spotify_pipeline.errors import MALFORMED, FixConfiguration
 from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.store import ObjectStore
 
@@ -51,7 +52,8 @@ def latest(store: ObjectStore, day: date) -> Attempt | None:
 
 def days(store: ObjectStore) -> list[date]:
     """The days that were attempted, ascending."""
-    return sorted({keys.day_of(key) for key in store.list_keys(keys.ATTEMPTS)})
+    found = map(keys.parse_day, store.list_keys(keys.ATTEMPTS))
+    return sorted(set(filter(None, found)))
 
 
 def last_day(store: ObjectStore, until: date) -> date | None:
@@ -129,10 +131,26 @@ def _lacking(store: ObjectStore, day: date, attempt: Attempt) -> list[Failure]:
 
 
 def _read(store: ObjectStore, key: str) -> Attempt:
-    fields = json.loads(store.get(key))
+    try:
+        return _parsed(store.get(key))
+    except MALFORMED as error:
+        raise FixConfiguration(
+            f"{store.uri(key)} is no record of an attempt: {error!r}. Put it back from a backup, "
+            f"or move it away: then only the reasons of that run's failures are lost."
+        ) from error
+
+
+def _parsed(body: bytes) -> Attempt:
+    fields = json.loads(body)
     asked = fields.get("wait_until")  # absent in the first release's
-    return Attempt(
+    attempt = Attempt(
         tuple(fields["playlist_ids"]),
         tuple(Failure(**failure) for failure in fields["failures"]),
         datetime.fromisoformat(asked) if asked else None,
     )
+    texts = [*attempt.playlist_ids, *(text for f in attempt.failures for text in astuple(f))]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("ids and reasons are texts")
+    if attempt.wait_until and attempt.wait_until.tzinfo is None:
+        raise ValueError("wait_until has no time zone")
+    return attempt

@@ -217,5 +217,6 @@ def _next_number(store: ObjectStore, day: date) -> int:
     """One more than any number in use; remains of a run that was cut off count too."""
     used = manifests.numbers(store, day)
     for table in contract.TABLES:
-        used += map(keys.batch_of, store.list_keys(f"{keys.table_prefix(table.name)}dt={day}/"))
+        found = store.list_keys(f"{keys.table_prefix(table.name)}dt={day}/")
+        used += [number for _, number in filter(None, map(keys.parse_batch_file, found))]
     return max(used, default=0) + 1

@@ -11,8 +11,11 @@ ATTEMPTS = "attempts/"
 REPORTS = "reports/"
 DAGSTER_PIPES = "dagster_pipes/"
 
-_MANIFEST = re.compile(rf"{MANIFESTS}dt=(\d{{4}}-\d{{2}}-\d{{2}})/(\d+)\.json")
-_DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/")
+_MANIFEST = re.compile(rf"{MANIFESTS}dt=([\d-]{{10}})/(\d{{1,9}})\.json", re.ASCII)
+_BATCH_FILE = re.compile(
+    rf"{TRANSFORMED}(\w+)_data/dt=([\d-]{{10}})/(\d{{1,9}})-[\w-]+/\1\.csv\.gz", re.ASCII
+)
+_DAY = re.compile(r"/dt=([\d-]{10})/", re.ASCII)
 
 
 def raw_prefix(day: date) -> str:
@@ -47,8 +50,11 @@ def batch_file(table: str, day: date, batch: int, digest: str) -> str:
     return f"{batch_prefix(table, day, batch, digest)}{table}.csv.gz"
 
 
-def batch_of(batch_file_key: str) -> int:
-    return int(batch_file_key.split("/")[-2].split("-")[0])
+def parse_batch_file(key: str) -> tuple[date, int] | None:
+    """The day and batch of a batch's file; None for whatever else somebody put there."""
+    found = _BATCH_FILE.fullmatch(key)
+    day = _date(found[2]) if found else None
+    return (day, int(found[3])) if found and day else None
 
 
 def manifests_prefix(day: date) -> str:
@@ -70,12 +76,27 @@ def report(day: date, batch: int, digest: str) -> str:
 def parse_manifest(key: str) -> tuple[date, int] | None:
     """The day and batch of a manifest; None for whatever else somebody put there."""
     found = _MANIFEST.fullmatch(key)
-    return (date.fromisoformat(found[1]), int(found[2])) if found else None
+    day = _date(found[1]) if found else None
+    return (day, int(found[2])) if found and day else None
+
+
+def parse_day(key: str) -> date | None:
+    """The snapshot date in a key; None for whatever else somebody put there."""
+    found = _DAY.search(key)
+    return _date(found[1]) if found else None
 
 
 def day_of(key: str) -> date:
-    """The snapshot date in a key; ValueError where there is none."""
-    found = _DAY.search(key)
-    if not found:
+    """The snapshot date in a key of ours; ValueError where there is none."""
+    day = parse_day(key)
+    if not day:
         raise ValueError(f"{key!r} has no dt=YYYY-MM-DD")
-    return date.fromisoformat(found[1])
+    return day
+
+
+def _date(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None  # other spellings would be other keys

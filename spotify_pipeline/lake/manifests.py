@@ -1,12 +1,13 @@
 """Manifests: what a batch is made of and from. A batch is real once its manifest is there."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.errors import MALFORMED, FixConfiguration
 from spotify_pipeline.lake import attempts, keys, raw
 from spotify_pipeline.lake.store import ObjectStore
 
@@ -42,6 +43,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, body: bytes) -> "Manifest":
+        """Raises one of `MALFORMED`, where it is none."""
         fields: dict[str, Any] = json.loads(body)
         fields |= {
             "snapshot_date": date.fromisoformat(fields["snapshot_date"]),
@@ -51,7 +53,43 @@ class Manifest:
             "failed": tuple(attempts.Failure(**failure) for failure in fields["failed"]),
             "quarantined": tuple(raw.Unreadable(**line) for line in fields["quarantined"]),
         }
-        return cls(**fields)
+        manifest = cls(**fields)
+        if odd := manifest._oddities():
+            raise ValueError(f"odd {', '.join(odd)}")
+        return manifest
+
+    def _oddities(self) -> list[str]:
+        """What can't be, of what is used as it stands: for keys, in SQL, to reckon with."""
+        day = self.snapshot_date
+        sound = {
+            "batch": _is_count(self.batch),
+            "digest": re.fullmatch(r"[\w-]+", str(self.digest), re.ASCII),
+            "versions": _is_count(self.contract_version) and _is_count(self.transform_version),
+            "created_at": self.created_at.tzinfo,
+            "files": all(
+                file.key == keys.batch_file(name, day, self.batch, self.digest)
+                and _is_count(file.rows)
+                for name, file in self.files.items()
+            ),
+            "documents": all(
+                document.key.startswith(keys.raw_prefix(day)) for document in self.documents
+            ),
+            "failed": all(_is_text(f.playlist_id, f.reason) for f in self.failed),
+            "quarantined": all(
+                _is_text(line.key, line.reason) and _is_count(line.line)
+                for line in self.quarantined
+            ),
+            "odd_values": all(map(_is_count, self.odd_values.values())),
+        }
+        return [name for name, is_sound in sound.items() if not is_sound]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_text(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def current(store: ObjectStore, day: date) -> Manifest | None:
@@ -66,12 +104,15 @@ def read(store: ObjectStore, day: date, batch: int) -> Manifest:
     key = keys.manifest(day, batch)
     body = store.get(key)
     try:
-        return Manifest.from_json(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = Manifest.from_json(body)
+        if (manifest.snapshot_date, manifest.batch) != (day, batch):
+            raise ValueError(f"batch {manifest.batch} of {manifest.snapshot_date}")
+    except MALFORMED as error:
         raise FixConfiguration(
             f"{store.uri(key)} is no manifest: {error!r}. Put it back from a backup, or move it "
             f"away and run {day} again for another batch."
         ) from error
+    return manifest
 
 
 def numbers(store: ObjectStore, day: date) -> list[int]:

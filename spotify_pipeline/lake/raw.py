@@ -37,6 +37,13 @@ BY_THE_BOOK: Mapping[str, Any] = {"parse_constant": _no_constant, "parse_float":
 """What `json.loads` needs to be told to refuse NaN and infinity, which are no JSON."""
 
 
+def require_text(text: bytes, read: Any) -> None:
+    """Raises ValueError if what was read from a JSON text holds half a pair of surrogates: JSON can
+    spell it, and no text can hold it."""
+    if _SURROGATE.search(text):
+        json.dumps(read, ensure_ascii=False).encode()
+
+
 REDACTED = "redacted"
 """What the envelope of an answer says that has lost a user: it is not all that the API said."""
 
@@ -178,8 +185,7 @@ def _split(body: bytes) -> Iterator[tuple[bytes, str | None]]:
 def _read(number: int, text: bytes, day: str) -> Line:
     try:
         fields = json.loads(text.decode(), **BY_THE_BOOK)
-        if _SURROGATE.search(text):
-            json.dumps(fields, ensure_ascii=False).encode()  # half a pair of them is no text
+        require_text(text, fields)
     except (ValueError, RecursionError) as error:
         return Line(number, text, {}, f"no JSON: {error}")
     return Line(number, text, fields, _problem_of(fields, day))

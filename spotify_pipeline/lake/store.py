@@ -216,6 +216,7 @@ class S3Store:
                 found["Key"].removeprefix(self.prefix)
                 for page in pages
                 for found in page.get("Contents", [])
+                if not found["Key"].endswith("/")  # what S3's console shows as a folder
             )
 
     def uri(self, key: str) -> str:

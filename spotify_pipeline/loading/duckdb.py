@@ -84,6 +84,11 @@ class DuckDBDatabase:
             new.replace(self.path)
 
     def _connect(self, deadline: float) -> duckdb.DuckDBPyConnection:
+        if "?" in str(self.path):
+            raise FixConfiguration(
+                f"{self.path} can't be a DuckDB file: to DuckDB what follows a ? is no part of a "
+                f"name. Set SPOTIFY_PIPELINE_HOME to a place without one."
+            )
         while True:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ has its line in the history; a paused pipe leaves files waiting. Columns match b
 """
 
 import csv
+import glob
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +55,8 @@ class EmbeddedPipe:
     clock: Clock = machine_clock
 
     def load(self, session: Session, table: contract.Table) -> list[FileLoad]:
-        """Takes every file of `table` that was never taken; none while the pipe is paused."""
+        """Takes every file of `table` that was never taken; none while the pipe is paused, and
+        nothing that is no batch's file."""
         if self._is_paused(session, table):
             return []
         return [self._take(session, table, key) for key in self._waiting(session, table)]
@@ -133,7 +135,7 @@ class EmbeddedPipe:
             )
         }
         found = self.store.list_keys(keys.table_prefix(table.name))
-        return [key for key in found if key not in taken]
+        return [key for key in found if keys.parse_batch_file(key) and key not in taken]
 
     def _take(self, session: Session, table: contract.Table, key: str) -> FileLoad:
         at = self.clock()
@@ -226,8 +228,10 @@ def _header(path: Path) -> list[str]:
 def _rows_of(path: Path, header: Sequence[str]) -> str:
     """The file as a relation of text columns; only an unquoted empty field is null."""
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
+    # To DuckDB a name is a pattern, which others' files would match as well.
+    name = Path(glob.escape(str(path)))
     return (
-        f"read_csv({literal(path)}, columns = {{{columns}}}, header = true, auto_detect = false, "
+        f"read_csv({literal(name)}, columns = {{{columns}}}, header = true, auto_detect = false, "
         f"delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
         f"compression = 'gzip', strict_mode = true)"
     )

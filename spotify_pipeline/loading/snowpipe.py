@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spotify_pipeline import contract
-from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.errors import MALFORMED, FixConfiguration
 from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.loading import pipe_words, publishing
 from spotify_pipeline.loading.database import Session, literal
@@ -131,12 +131,25 @@ def parse_status(pipe: str, text: str) -> PipeStatus:
 
     `fault` is left out: it is for Snowflake's own use, and outlives its cause.
     """
-    told: Mapping[str, Any] = json.loads(text)
+    try:
+        return _parsed(pipe, json.loads(text))
+    except MALFORMED as error:
+        raise FixConfiguration(
+            f"What Snowflake tells of {pipe} can't be read: {error!r}, in {str(text)[:300]!r}. Look "
+            f"at SELECT SYSTEM$PIPE_STATUS('PIPES.{pipe}'); if that is sound, a newer release of "
+            f"this project may know it (git pull)."
+        ) from error
+
+
+def _parsed(pipe: str, told: Mapping[str, Any]) -> PipeStatus:
     errors = (told.get(name) for name in ("error", "channelErrorMessage"))
+    state = told["executionState"]
+    if not isinstance(state, str):
+        raise TypeError("executionState is no text")
     return PipeStatus(
         pipe,
-        told["executionState"],
-        int(told.get("pendingFileCount", 0)),
+        state,
+        int(told.get("pendingFileCount") or 0),
         _moment(told.get("oldestFileTimestamp")),
         "; ".join(str(error) for error in errors if error),
         _moment(told.get("lastReceivedMessageTimestamp")),
@@ -169,7 +182,7 @@ def parse_history(rows: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> Mappi
                 key,
                 _status(status),
                 int(count or 0),
-                at and at.astimezone(UTC),
+                at and _utc(at),
                 message if _status(status) is not LoadStatus.OTHER else f"{status}: {message}",
                 f"line {line}" if line else None,
                 _column(column),
@@ -180,12 +193,12 @@ def parse_history(rows: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> Mappi
 def _load_time(row: tuple[Any, ...]) -> datetime:
     """When a load ended; one that has not comes last."""
     ended: datetime | None = row[4]
-    return ended or datetime.max.replace(tzinfo=UTC)
+    return _utc(ended) if ended else datetime.max.replace(tzinfo=UTC)
 
 
-def _status(text: str) -> LoadStatus:
+def _status(text: str | None) -> LoadStatus:
     """Other functions write LOAD_FAILED where COPY_HISTORY writes `Load failed`."""
-    words = text.replace("_", " ").capitalize()
+    words = (text or "").replace("_", " ").capitalize()
     return LoadStatus(words) if words in set(LoadStatus) else LoadStatus.OTHER
 
 
@@ -195,10 +208,15 @@ def _column(text: str | None) -> str | None:
     return found[1].lower() if found else text
 
 
-def _end(name: str) -> str:
+def _end(name: str | None) -> str:
     """`dt=…/<batch>-<hash>/<table>.csv.gz`, which no two files of a lake share."""
-    return "/".join(name.split("/")[-3:])
+    return "/".join((name or "").split("/")[-3:])
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    return _utc(datetime.fromisoformat(text)) if text else None
+
+
+def _utc(at: datetime) -> datetime:
+    """A session's time is UTC, so what has no zone speaks of that."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

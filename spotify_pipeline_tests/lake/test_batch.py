@@ -258,7 +258,8 @@ def test_who_makes_the_same_batch_second_takes_the_first_one(store: FolderStore)
 
 def test_who_makes_another_batch_of_that_number_second_gives_way(store: FolderStore) -> None:
     raced = _Raced(store.root)
-    raced.change = (b'"digest": "', b'"digest": "other')
+    digest = batch.plan(store, [DAY]).drafts[0].digest.encode()
+    raced.change = (digest, b"another")
     with pytest.raises(RetryLater, match=r"Another run has just made batch 1.*run it again"):
         issue(raced)
 

@@ -19,9 +19,17 @@ def test_keys_lie_where_the_original_had_them() -> None:
 
 def test_what_is_in_a_key_can_be_read_from_it() -> None:
     assert keys.playlist_of(keys.raw(DAY, "p")) == "p"
-    assert keys.batch_of(keys.batch_file("song", DAY, 12, "ab-12")) == 12
+    assert keys.parse_batch_file(keys.batch_file("song", DAY, 12, "ab-12")) == (DAY, 12)
     assert keys.parse_manifest(keys.manifest(DAY, 12)) == (DAY, 12)
-    assert keys.parse_manifest("manifests/notes.txt") is None
+
+
+@pytest.mark.parametrize("folder", ["dt=2026-11-22/", "dt=2026-13-45/", "dt=2026-11-2²/", ""])
+@pytest.mark.parametrize("name", ["notes.txt", "1.txt", "x-ab/song.csv.gz", "1-ab/album.csv.gz"])
+def test_what_others_put_there_is_no_key_of_ours(folder: str, name: str) -> None:
+    assert keys.parse_manifest(f"manifests/{folder}{name}") is None
+    assert keys.parse_batch_file(f"transformed_data/song_data/{folder}{name}") is None
+    expected = DAY if folder == "dt=2026-11-22/" else None
+    assert keys.parse_day(f"attempts/{folder}{name}") == expected
 
 
 @pytest.mark.parametrize(
