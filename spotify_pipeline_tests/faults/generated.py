@@ -1,6 +1,6 @@
 """Generated input: how much of it is tried, and documents with something odd in them.
 
-`FAULTS_EXAMPLES=2000 pytest spotify_pipeline_tests/faults` tries so many examples a test, and
+`FAULT_TRIES=2000 pytest spotify_pipeline_tests/faults` tries so many examples a test, and
 others each time; without it they are few and always the same.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-_LONG = int(os.environ.get("FAULTS_EXAMPLES", "0"))
+_LONG = int(os.environ.get("FAULT_TRIES", "0"))
 
 
 def examples(few: int) -> settings:
