@@ -103,6 +103,11 @@ VARIABLES = (
 LEAST_RETENTION = 30
 """A pipe that was paused may still want a file after 14 days."""
 
+BUCKET_NAME = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+LAKE_PREFIX = re.compile(r"(?:(?!\.\.?/)[A-Za-z0-9._=-]+/)*")
+"""Nothing that means something to SQL, to a path or to the policy of a role: it stands in all of
+them."""
+
 _OURS = "SPOTIFY_PIPELINE_"
 
 _OWNER = re.compile(r"team:\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -128,7 +133,13 @@ def read_environment(
     Raises `FixConfiguration` for variables of ours that don't exist.
     """
     outside = os.environ if environ is None else environ
-    file = {name: value for name, value in dotenv_values(dotenv).items() if value}
+    try:
+        file = {name: value for name, value in dotenv_values(dotenv).items() if value}
+    except UnicodeDecodeError as error:  # without it as the cause: it carries the text
+        raise FixConfiguration(
+            f"{dotenv.absolute()} is no text in UTF-8: {error.reason} at byte {error.start}. Save "
+            f"it as UTF-8."
+        ) from None
     known = {variable.name for variable in VARIABLES}
     unknown = sorted(
         name for name in {*outside, *file} if name.startswith(_OURS) and name not in known
@@ -220,9 +231,19 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
             problems.append(str(error))
     start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
     _date("SPOTIFY_CONSENT_DATE", env, problems)
-    for variable in ("SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL"):
-        if not env[variable].startswith(("https://", "http://")):
+    for variable in ("SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL", "AWS_ENDPOINT_URL"):
+        if env[variable] and not _is_address(env[variable]):
             problems.append(f"{variable}={env[variable]!r} is no address. Expected https://…")
+    for variable, path in (
+        ("SPOTIFY_PIPELINE_HOME", home),
+        ("SNOWFLAKE_PRIVATE_KEY_PATH", env["SNOWFLAKE_PRIVATE_KEY_PATH"]),
+    ):
+        if not _is_path(path):
+            problems.append(f"{variable}={path!r} is the home of nobody here.")
+    if env["S3_BUCKET"] and not BUCKET_NAME.fullmatch(env["S3_BUCKET"]):
+        problems.append(f"S3_BUCKET={env['S3_BUCKET']!r} can't be a bucket's name.")
+    if problem := prefix_problem(env["S3_PREFIX"]):
+        problems.append(problem)
     hour = _number("SPOTIFY_PIPELINE_HOUR", env, problems, 0, 23)
     owner = env["SPOTIFY_PIPELINE_OWNER"]
     if not _OWNER.fullmatch(owner):
@@ -265,6 +286,17 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
     )
 
 
+def prefix_problem(prefix: str) -> str | None:
+    """What is wrong with the part of a bucket that a lake is to be, if something is."""
+    folders = prefix.strip("/")
+    if not folders or LAKE_PREFIX.fullmatch(f"{folders}/"):
+        return None
+    return (
+        f"S3_PREFIX={prefix!r} can't be a part of the bucket. Expected folders of letters, digits "
+        f"and . _ = -, as team/spotify."
+    )
+
+
 def parse_date(text: str, name: str) -> date:
     """A day as YYYY-MM-DD; raises `FixConfiguration` naming where it stood."""
     try:
@@ -287,6 +319,22 @@ def parse_retention(text: str, name: str = "SPOTIFY_PIPELINE_RETENTION_DAYS") ->
     return days
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # as in http://[
+        return False
+
+
+def _is_path(text: str) -> bool:
+    try:
+        Path(text).expanduser()
+    except RuntimeError:  # as for ~nobody
+        return False
+    return True
+
+
 def _date(name: str, env: Environment, problems: list[str]) -> date | None:
     if not env[name]:
         return None
@@ -299,7 +347,7 @@ def _date(name: str, env: Environment, problems: list[str]) -> date | None:
 
 def _number(name: str, env: Environment, problems: list[str], lowest: int, highest: int) -> int:
     text = env[name]
-    if text.isascii() and text.isdecimal() and lowest <= int(text) <= highest:
+    if text.isascii() and text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest:
         return int(text)
     problems.append(f"{name}={text!r}: expected a whole number from {lowest} to {highest}.")
     return lowest

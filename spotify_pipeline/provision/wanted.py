@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spotify_pipeline.deployment import LEAST_RETENTION
+from spotify_pipeline.deployment import BUCKET_NAME, LEAST_RETENTION, prefix_problem
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.provision import glue_package
 
 _STACK = re.compile("[a-z][a-z0-9-]{0,53}")  # with -snowflake a role's name, which has 64 at most
-_BUCKET = re.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def require_stack_name(name: str) -> None:
@@ -49,11 +48,13 @@ class Wanted:
     def __post_init__(self) -> None:
         """Raises `FixConfiguration` listing what AWS would refuse, or what would lose files."""
         problems = []
-        if not _BUCKET.fullmatch(self.bucket):
+        if not BUCKET_NAME.fullmatch(self.bucket):
             problems.append(
                 f"{self.bucket} can't be a bucket's name: expected 3 to 63 small letters, digits, "
                 f"- and dots, these not at its ends. Set S3_BUCKET."
             )
+        if problem := prefix_problem(self.prefix):
+            problems.append(problem)
         if self.retention_days is not None and 0 != self.retention_days < LEAST_RETENTION:
             problems.append(
                 f"--retention-days {self.retention_days}: expected {LEAST_RETENTION} at least, as "
