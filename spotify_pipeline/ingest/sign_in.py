@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shlex
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -137,6 +138,7 @@ class SignInFile:
             with self.path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
                 body = file.read()
+            folder = self.path.parent.stat().st_mode
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -150,6 +152,11 @@ class SignInFile:
                 f"right away: chmod 600 {shlex.quote(str(self.path))}. If they are not trusted, "
                 f"remove the app at https://www.spotify.com/account/apps, then sign in again: "
                 f"spotify-pipeline login"
+            )
+        if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+            raise FixConfiguration(
+                f"Any user of this machine may put another sign-in in the place of {self.path}. "
+                f"Take that right away: chmod o-w {shlex.quote(str(self.path.parent))}"
             )
         try:
             return _parsed(body)
@@ -172,7 +179,7 @@ class SignInFile:
             indent=2,
         )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(0o755, parents=True, exist_ok=True)  # whatever the umask
             with _aside(self.path) as descriptor, os.fdopen(descriptor, "w") as file:
                 file.write(f"{body}\n")
                 file.flush()

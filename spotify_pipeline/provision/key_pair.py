@@ -69,7 +69,7 @@ class KeyPair:
         """
         if self.is_stored:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(0o755, parents=True, exist_ok=True)  # whatever the umask
         lock = (
             serialization.BestAvailableEncryption(self._passphrase.encode())
             if self._passphrase
