@@ -1,6 +1,7 @@
 """What would go: found anew each time, in the lake and the database, so that a purge that was cut
 off is gone on with by planning again."""
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,11 @@ from datetime import date
 
 from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock
-from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.errors import MALFORMED, FixConfiguration
 from spotify_pipeline.forgetting import rows
 from spotify_pipeline.forgetting.erasing import Eraser
 from spotify_pipeline.forgetting.loaders import Loader
-from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject
+from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject, unsearchable
 from spotify_pipeline.forgetting.view import Without
 from spotify_pipeline.lake import batch, keys
 from spotify_pipeline.lake.batch import Outcome
@@ -130,11 +131,14 @@ def _named_in(store: ObjectStore, subject: Named, listed: Iterable[str]) -> dict
             body = store.get(key)
         except KeyError:  # only old versions of it are left
             return
-        if key.startswith((keys.ATTEMPTS, keys.RAW)):
-            if subject.without(key, body) != body:
-                yield key, True
-        elif subject.is_in(key, body):
-            yield key, False
+        try:
+            if key.startswith((keys.ATTEMPTS, keys.RAW)):
+                if subject.without(key, body) != body:
+                    yield key, True
+            elif subject.is_in(key, body):
+                yield key, False
+        except (*MALFORMED, csv.Error) as error:
+            raise unsearchable(key, error) from error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(

@@ -111,7 +111,7 @@ class User:
             return line
         try:
             fields = json.loads(text)
-        except ValueError:  # nobody can say what in it is the user; it was left out anyhow
+        except (ValueError, RecursionError):  # nobody can say what in it is the user; it was left out anyhow
             return json.dumps({raw.REDACTED: True}).encode() if self.user_id in text else line
         redacted = self._value(fields)
         if redacted == fields:
@@ -145,10 +145,15 @@ def _decompressed(key: str, body: bytes) -> bytes:
     try:
         return gzip.decompress(body)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FixConfiguration(
-            f"{key} is damaged ({error}), so nobody can say what it names. Nothing was done. Put "
-            f"it back from a backup, or delete it, and run this again."
-        ) from error
+        raise unsearchable(key, error) from error
+
+
+def unsearchable(key: str, error: Exception) -> FixConfiguration:
+    """Of an object that can't be read."""
+    return FixConfiguration(
+        f"{key} is damaged ({error}), so nobody can say what it names. Nothing was done. Put it "
+        f"back from a backup, or delete it, and run this again."
+    )
 
 
 def _is_in_csv(subject: Named, key: str, body: bytes) -> bool:

@@ -5,13 +5,15 @@ object a run, kept with the lake, so that it outlives every database and schedul
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime
 
 from spotify_pipeline.errors import MALFORMED, FixConfiguration
 from spotify_pipeline.lake import keys, raw
-from spotify_pipeline.lake.store import ObjectStore
+from spotify_pipeline.lake.store import AT_ONCE, ObjectStore
 
 
 @dataclass(frozen=True)
@@ -106,18 +108,21 @@ def gaps(store: ObjectStore, past_days: Sequence[date]) -> dict[date, list[Failu
     A day without any attempt is measured by the playlists of the last attempt before it.
     """
     attempted = days(store)
-    found = {}
-    for day in past_days:
-        known = max((other for other in attempted if other <= day), default=None)
-        attempt = latest(store, known) if known else None
-        if attempt and known != day:
-            reason = "no run tried it before the day ended"
-            attempt = replace(
-                attempt, failures=tuple(Failure(id_, reason) for id_ in attempt.playlist_ids)
-            )
-        if attempt and (lacking := _lacking(store, day, attempt)):
-            found[day] = lacking
-    return found
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda day: _gap(store, day, attempted), past_days)
+        return {day: gap for day, gap in zip(past_days, found, strict=True) if gap}
+
+
+def _gap(store: ObjectStore, day: date, attempted: Sequence[date]) -> list[Failure]:
+    place = bisect_right(attempted, day)
+    known = attempted[place - 1] if place else None
+    attempt = latest(store, known) if known else None
+    if attempt and known != day:
+        reason = "no run tried it before the day ended"
+        attempt = replace(
+            attempt, failures=tuple(Failure(id_, reason) for id_ in attempt.playlist_ids)
+        )
+    return _lacking(store, day, attempt) if attempt else []
 
 
 def _lacking(store: ObjectStore, day: date, attempt: Attempt) -> list[Failure]:

@@ -217,7 +217,16 @@ def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: 
 def _not_noted(
     session: Session, missed: Mapping[date, Sequence[Failure]]
 ) -> list[tuple[date, Failure]]:
-    known = set(session.execute("SELECT snapshot_date, playlist_id FROM OPS.MISSED"))
+    if not missed:
+        return []
+    # What was captured is not missed, though the lake may have let go of it by now.
+    known = set(
+        session.execute(
+            f"SELECT snapshot_date, playlist_id FROM OPS.MISSED UNION "
+            f"SELECT snapshot_date, playlist_id FROM HISTORY.PLAYLIST "
+            f"WHERE snapshot_date >= {literal(min(missed))}"
+        )
+    )
     return [
         (day, failure)
         for day, failures in missed.items()

@@ -1,0 +1,136 @@
+"""Forgetting where something is refused, damaged, or has expired by itself: nothing is half forgotten
+without a word, and nothing that was captured is told as missed.
+
+What is forgotten, and that it is so wherever a purge was cut off, is `forgetting/`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotify_pipeline.errors import FixConfiguration
+from spotify_pipeline.forgetting.plan import Place, plan
+from spotify_pipeline.forgetting.purge import carry_out
+from spotify_pipeline.forgetting.subjects import OldDays, Playlist, Subject, User
+from spotify_pipeline.lake import attempts, keys
+from spotify_pipeline.loading import publishing
+from spotify_pipeline_tests.forgetting.kept import (
+    CAPTURES,
+    DAYS,
+    House,
+    copied,
+    expected,
+    fill,
+    held,
+    places_of,
+)
+from spotify_pipeline_tests.synthetic import NOON
+
+SUBJECTS: tuple[Subject, ...] = (OldDays(DAYS[1]), Playlist("PLchart"), User("USanna"))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> House:
+    return fill(tmp_path_factory.mktemp("filled") / "home")
+
+
+@pytest.fixture
+def house(filled: House, tmp_path: Path) -> House:
+    return copied(filled, tmp_path / "home")
+
+
+# What a bucket's own rules let go
+
+
+def test_a_day_that_has_expired_in_the_lake_is_not_told_as_missed(house: House) -> None:
+    """The retention of a bucket takes raw documents and batches, and leaves the attempts."""
+    for prefix in (keys.RAW, keys.TRANSFORMED, keys.MANIFESTS, keys.REPORTS):
+        for key in house.store.list_keys(prefix):
+            if keys.day_of(key) == DAYS[0]:
+                (house.store.root / key).unlink()
+    with house.place() as place:
+        before = place.session.execute("SELECT * FROM ops.missed ORDER BY ALL")
+        missed = attempts.gaps(house.store, DAYS[:2])
+        publishing.note_missed(place.session, missed, house.clock())
+        assert place.session.execute("SELECT * FROM ops.missed ORDER BY ALL") == before
+        assert held(place.session) == expected(CAPTURES)
+
+
+# What can't be searched
+
+
+@pytest.mark.parametrize("subject", SUBJECTS[1:], ids=["playlist", "user"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"playlist_ids": 7}', b"[" * 99_999])
+@pytest.mark.parametrize(
+    "key",
+    [keys.attempt(DAYS[1], NOON, 7), keys.manifest(DAYS[1], 1)],
+    ids=["attempt", "manifest"],
+)
+def test_what_can_not_be_searched_is_named_and_nothing_is_done(
+    house: House, subject: Subject, key: str, body: bytes
+) -> None:
+    path = house.store.root / key
+    path.write_bytes(body)
+    before = {p: p.read_bytes() for p in house.store.root.rglob("*") if p.is_file()}
+    with house.place() as place:
+        try:
+            plan(place, subject)
+        except FixConfiguration as error:
+            assert Path(key).name in str(error)  # noqa: PT017 - or it is searched, and plans
+        assert held(place.session) == expected(CAPTURES)
+    assert {p: p.read_bytes() for p in house.store.root.rglob("*") if p.is_file()} == before
+
+
+# What is refused
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """An eraser whose owner may not delete below a prefix, as S3 says so."""
+
+    inner: Any
+    prefix: str
+
+    def found(self, prefix: str) -> Any:
+        return self.inner.found(prefix)
+
+    def delete(self, going: Sequence[str]) -> None:
+        for key in going:
+            self._let(key)
+            self.inner.delete([key])
+
+    def replace(self, key: str, body: bytes) -> None:
+        self._let(key)
+        self.inner.replace(key, body)
+
+    def _let(self, key: str) -> None:
+        if key.startswith(self.prefix):
+            raise FixConfiguration(f"S3 refuses it: AccessDenied: {key}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", [keys.MANIFESTS, keys.TRANSFORMED, keys.ATTEMPTS, keys.RAW])
+@pytest.mark.parametrize("number", range(len(SUBJECTS)), ids=["before", "playlist", "user"])
+def test_where_something_may_not_be_deleted_that_is_said_and_the_rest_can_be_gone_on_with(
+    house: House, number: int, prefix: str
+) -> None:
+    """What stays is whole all the time; who has the right then finishes it."""
+    subject = SUBJECTS[number]
+    with house.place() as place:
+        found = plan(place, subject)
+        concerned = [key for key in [*found.objects, *found.redacted] if key.startswith(prefix)]
+        refusing = Place(
+            place.store, Refusing(place.eraser, prefix), place.session, place.loader, place.clock
+        )
+        if concerned:
+            with pytest.raises(FixConfiguration, match="AccessDenied"):
+                carry_out(refusing, found, lambda _: None)
+            assert not plan(place, subject).is_empty  # so it is not told as forgotten
+        carry_out(place, plan(place, subject), lambda _: None)
+        assert plan(place, subject).is_empty
+    house.database.rewrite()
+    words = {0: ("SOold",), 1: ("PLchart", "SOchart"), 2: ("USanna",)}[number]
+    assert places_of(house, *words) == []
