@@ -7,7 +7,7 @@ nothing: every deployment loads without credentials, and what is missing is said
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.util import find_spec
@@ -231,19 +231,7 @@ def read_deployment(environment: Environment | None = None, name: str | None = N
             problems.append(str(error))
     start_date = _date("SPOTIFY_PIPELINE_START_DATE", env, problems)
     _date("SPOTIFY_CONSENT_DATE", env, problems)
-    for variable in ("SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL", "AWS_ENDPOINT_URL"):
-        if env[variable] and not _is_address(env[variable]):
-            problems.append(f"{variable}={env[variable]!r} is no address. Expected https://…")
-    for variable, path in (
-        ("SPOTIFY_PIPELINE_HOME", home),
-        ("SNOWFLAKE_PRIVATE_KEY_PATH", env["SNOWFLAKE_PRIVATE_KEY_PATH"]),
-    ):
-        if not _is_path(path):
-            problems.append(f"{variable}={path!r} is the home of nobody here.")
-    if env["S3_BUCKET"] and not BUCKET_NAME.fullmatch(env["S3_BUCKET"]):
-        problems.append(f"S3_BUCKET={env['S3_BUCKET']!r} can't be a bucket's name.")
-    if problem := prefix_problem(env["S3_PREFIX"]):
-        problems.append(problem)
+    problems += _misplaced(env, home)
     hour = _number("SPOTIFY_PIPELINE_HOUR", env, problems, 0, 23)
     owner = env["SPOTIFY_PIPELINE_OWNER"]
     if not _OWNER.fullmatch(owner):
@@ -317,6 +305,21 @@ def parse_retention(text: str, name: str = "SPOTIFY_PIPELINE_RETENTION_DAYS") ->
             f"all."
         )
     return days
+
+
+def _misplaced(env: Environment, home: str) -> Iterator[str]:
+    """What is wrong with addresses, paths and the place in S3."""
+    for variable in ("SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL", "AWS_ENDPOINT_URL"):
+        if env[variable] and not _is_address(env[variable]):
+            yield f"{variable}={env[variable]!r} is no address. Expected https://…"
+    key = "SNOWFLAKE_PRIVATE_KEY_PATH"
+    for variable, path in (("SPOTIFY_PIPELINE_HOME", home), (key, env[key])):
+        if not _is_path(path):
+            yield f"{variable}={path!r} is the home of nobody here."
+    if env["S3_BUCKET"] and not BUCKET_NAME.fullmatch(env["S3_BUCKET"]):
+        yield f"S3_BUCKET={env['S3_BUCKET']!r} can't be a bucket's name."
+    if problem := prefix_problem(env["S3_PREFIX"]):
+        yield problem
 
 
 def _is_address(text: str) -> bool:

@@ -111,7 +111,8 @@ class User:
             return line
         try:
             fields = json.loads(text)
-        except (ValueError, RecursionError):  # nobody can say what in it is the user; it was left out anyhow
+        except (ValueError, RecursionError):
+            # Nobody can say what in it is the user; it was left out anyhow.
             return json.dumps({raw.REDACTED: True}).encode() if self.user_id in text else line
         redacted = self._value(fields)
         if redacted == fields:

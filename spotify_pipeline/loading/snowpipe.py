@@ -135,9 +135,9 @@ def parse_status(pipe: str, text: str) -> PipeStatus:
         return _parsed(pipe, json.loads(text))
     except MALFORMED as error:
         raise FixConfiguration(
-            f"What Snowflake tells of {pipe} can't be read: {error!r}, in {str(text)[:300]!r}. Look "
-            f"at SELECT SYSTEM$PIPE_STATUS('PIPES.{pipe}'); if that is sound, a newer release of "
-            f"this project may know it (git pull)."
+            f"What Snowflake tells of {pipe} can't be read: {error!r}, in {str(text)[:300]!r}. "
+            f"Look at SELECT SYSTEM$PIPE_STATUS('PIPES.{pipe}'); if that is sound, a newer release "
+            f"of this project may know it (git pull)."
         ) from error
 
 

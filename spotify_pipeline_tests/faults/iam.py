@@ -4,7 +4,7 @@ It knows what the template uses (Allow statements, wildcards, StringLike on `s3:
 for anything else, so that a policy that it can't judge passes no test.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -64,10 +64,19 @@ class Role:
 
 def roles(lake_prefix: str = "team/") -> dict[str, Role]:
     """All roles of the template, the Lambda function's too, for a lake at this prefix."""
-    # The template's patterns hold no [, which is all that fnmatch knows and IAM doesn't.
-    text = TEMPLATE.read_text()
-    resources = yaml.load(text, _Loader)["Resources"]
-    names = {
+    resources = yaml.load(TEMPLATE.read_text(), _Loader)["Resources"]
+    kinds = {resource["Type"] for resource in resources.values()}
+    assert not kinds & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
+    return {
+        name: _role(name, resource["Properties"], _names(lake_prefix))
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::IAM::Role"
+    }
+
+
+def _names(lake_prefix: str) -> Mapping[str, str]:
+    """What the template's references stand for."""
+    return {
         "AWS::StackName": STACK,
         "AWS::AccountId": ACCOUNT,
         "AWS::Region": REGION,
@@ -79,54 +88,43 @@ def roles(lake_prefix: str = "team/") -> dict[str, Role]:
         "LambdaLogs.Arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}:*",
     }
 
-    def resolved(value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        [(function, inner)] = value.items()
-        if function == "GetAtt":
-            return names[inner]
-        if function == "Ref":
-            return names.get(inner, f"<{inner}>")
-        assert function == "Sub", value
-        for name, text in names.items():
-            inner = inner.replace(f"${{{name}}}", text)
-        assert "${" not in inner, inner
-        return str(inner)
 
-    def statements(document: Mapping[str, Any]) -> Iterator[Statement]:
-        for each in document["Statement"]:
-            told = each["If"][1] if "If" in each else each  # with a Lambda function: all there is
-            assert told.keys() <= {"Effect", "Action", "Resource", "Condition"}, told
-            assert told["Effect"] == "Allow"
-            prefixes = None
-            if condition := told.get("Condition"):
-                [(operator, [(key, pattern)])] = [
-                    (operator, list(keys.items())) for operator, keys in condition.items()
-                ]
-                assert (operator, key) == ("StringLike", "s3:prefix"), condition
-                prefixes = tuple(map(resolved, _listed(pattern)))
-            yield Statement(
-                tuple(_listed(told["Action"])),
-                tuple(map(resolved, _listed(told["Resource"]))),
-                prefixes,
-            )
+def _role(name: str, properties: Mapping[str, Any], names: Mapping[str, str]) -> Role:
+    assert "ManagedPolicyArns" not in properties
+    statements = (
+        # With a Lambda function, and so with all that there is.
+        _statement(told["If"][1] if "If" in told else told, names)
+        for policy in properties["Policies"]
+        for told in policy["PolicyDocument"]["Statement"]
+    )
+    trusts = properties["AssumeRolePolicyDocument"]["Statement"]
+    return Role(name, tuple(statements), tuple(trusts))
 
-    found = {}
-    for name, resource in resources.items():
-        if resource["Type"] == "AWS::IAM::Role":
-            properties = resource["Properties"]
-            assert "ManagedPolicyArns" not in properties
-            found[name] = Role(
-                name,
-                tuple(
-                    statement
-                    for policy in properties["Policies"]
-                    for statement in statements(policy["PolicyDocument"])
-                ),
-                tuple(properties["AssumeRolePolicyDocument"]["Statement"]),
-            )
-        assert resource["Type"] not in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"), name
-    return found
+
+def _statement(told: Mapping[str, Any], names: Mapping[str, str]) -> Statement:
+    assert told.keys() <= {"Effect", "Action", "Resource", "Condition"}, told
+    assert told["Effect"] == "Allow"
+    prefixes = None
+    if condition := told.get("Condition"):
+        [(operator, asked)] = condition.items()
+        assert (operator, list(asked)) == ("StringLike", ["s3:prefix"]), condition
+        prefixes = tuple(_resolved(each, names) for each in _listed(asked["s3:prefix"]))
+    resources = (_resolved(each, names) for each in _listed(told["Resource"]))
+    return Statement(tuple(_listed(told["Action"])), tuple(resources), prefixes)
+
+
+def _resolved(value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, str):
+        return value
+    [(function, inner)] = value.items()
+    if function == "GetAtt":
+        return names[inner]
+    assert function == "Sub", value
+    for name, text in names.items():
+        inner = inner.replace(f"${{{name}}}", text)
+    # No [, which is all that fnmatch knows and IAM doesn't.
+    assert not set("$[") & set(inner), inner
+    return str(inner)
 
 
 def _listed(value: Any) -> list[Any]:

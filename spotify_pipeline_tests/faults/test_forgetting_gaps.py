@@ -1,5 +1,5 @@
-"""Forgetting where something is refused, damaged, or has expired by itself: nothing is half forgotten
-without a word, and nothing that was captured is told as missed.
+"""Forgetting where something is refused, damaged, or has expired by itself: nothing is half
+forgotten without a word, and nothing that was captured is told as missed.
 
 What is forgotten, and that it is so wherever a purge was cut off, is `forgetting/`'s.
 """
@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from spotify_pipeline import cli
+from spotify_pipeline.engines.embedded import EmbeddedEngine
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.forgetting.plan import Place, plan
 from spotify_pipeline.forgetting.purge import carry_out
 from spotify_pipeline.forgetting.subjects import OldDays, Playlist, Subject, User
 from spotify_pipeline.lake import attempts, keys
 from spotify_pipeline.loading import publishing
+from spotify_pipeline.sandbox.catalogue import Catalogue
 from spotify_pipeline_tests.forgetting.kept import (
     CAPTURES,
     DAYS,
@@ -27,6 +30,8 @@ from spotify_pipeline_tests.forgetting.kept import (
     held,
     places_of,
 )
+from spotify_pipeline_tests.rows import issued
+from spotify_pipeline_tests.small_spark import SMALL_SPARK
 from spotify_pipeline_tests.synthetic import NOON
 
 SUBJECTS: tuple[Subject, ...] = (OldDays(DAYS[1]), Playlist("PLchart"), User("USanna"))
@@ -134,3 +139,55 @@ def test_where_something_may_not_be_deleted_that_is_said_and_the_rest_can_be_gon
     house.database.rewrite()
     words = {0: ("SOold",), 1: ("PLchart", "SOchart"), 2: ("USanna",)}[number]
     assert places_of(house, *words) == []
+
+
+# Redacted documents on another engine
+
+
+@pytest.mark.slow
+def test_redacted_documents_give_the_same_bytes_on_spark(house: House) -> None:
+    """A purge rebuilds by the embedded engine, and a later run by whichever is configured."""
+    from dagster_pyspark import LazyPySparkResource
+
+    from spotify_pipeline.deployment import prepare_for_spark
+    from spotify_pipeline.engines.spark import SparkEngine
+    from spotify_pipeline.orchestration.engine import SPARK_CONFIG
+
+    with house.place() as place:
+        carry_out(place, plan(place, User("USanna")), lambda _: None)
+    prepare_for_spark()
+    session = LazyPySparkResource(spark_config=SPARK_CONFIG | SMALL_SPARK).spark_session
+    by_spark = issued(house.store, SparkEngine(lambda: session), DAYS)
+    session.stop()
+    embedded = issued(house.store, EmbeddedEngine(), DAYS)
+    assert {day: each.bytes for day, each in by_spark.items()} == {
+        day: each.bytes for day, each in embedded.items()
+    }
+    assert by_spark[DAYS[0]].column("playlist", "owner_id") == [None, "USbert"]
+
+
+# What a purge says that it leaves
+
+
+@pytest.mark.slow
+def test_what_is_left_of_a_playlist_is_in_dagsters_history_alone_and_was_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The history of the runs that captured it is their owner's to delete; no more of it is left
+    than was said, and of persons nothing at all."""
+    monkeypatch.setenv("SPOTIFY_PIPELINE_HOME", str(tmp_path / "home"))
+    assert cli.main(["run"]) == 0
+    playlist = Catalogue().playlists[1]
+    assert playlist.guests
+    house = House(tmp_path / "home")
+    assert places_of(house, playlist.playlist_id)
+    capsys.readouterr()
+    assert cli.main(["purge", "--playlist", playlist.playlist_id, "--yes"]) == 0
+    told = capsys.readouterr().out
+    history = tmp_path / "home" / "dagster"
+    assert f"Dagster's history in {history}" in told
+    assert "without columns about persons" in told
+    left = places_of(house, playlist.playlist_id, *playlist.guests)
+    assert left
+    assert [place for place in left if not place.startswith("dagster/")] == []
+    assert [place for place in left if any(guest in place for guest in playlist.guests)] == []

@@ -1,5 +1,5 @@
 """Whatever stands in the environment, in `.env` or behind a command's name: it is taken as it is
-meant, or refused by the name under which it was given. Nothing of it becomes SQL, a path or a right.
+meant, or refused by the name under which it was given. Nothing becomes SQL, a path or a right.
 """
 
 import re

@@ -1,6 +1,8 @@
-"""What lies in a lake may be damaged or somebody else's: it is read, passed over, or refused by name.
+"""What lies in a lake may be damaged or somebody else's: it is read, passed over, or refused by
+name.
 
-Manifests, records of attempts, stamps and stray files. Raw documents are `test_input_raw`'s.
+Manifests, records of attempts, stamps and stray files. Of damaged raw documents that is
+`lake/test_batch.py`'s.
 """
 
 import json
@@ -69,9 +71,6 @@ def bodies(sound: Any) -> st.SearchStrategy[bytes]:
 
 # Manifests
 
-UNREAD = ("engine", "sha256")
-"""What is only shown, or compared with what is as odd."""
-
 
 @examples(120)
 @given(bodies(MANIFEST))
@@ -99,8 +98,8 @@ def test_a_manifest_is_what_its_key_says_or_refused_by_name(
     for name, file in found.files.items():
         assert file.key == keys.batch_file(contract.table(name).name, DAY, 2, found.digest)
         assert file.rows >= 0
-    assert found.digest.replace("-", "_").isidentifier() or found.digest[0].isdigit()
-    assert found.created_at < NOON or found.created_at >= NOON  # it can be reckoned with
+    assert not set(found.digest) & set("'\\/ .")
+    assert found.created_at - NOON is not None  # it can be reckoned with
     assert Manifest.from_json(found.to_json()) == found
 
 

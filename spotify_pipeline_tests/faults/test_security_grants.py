@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     # Adding rows to LANDING is what Snowflake asks for where a pipe is refreshed.
     "SPOTIFY_PIPELINE": PUBLISHES | {("LANDING.SONG", "INSERT"), COLUMNS},
 }
-"""Of who signs in with a key that lies on a server. The loader owns LANDING: nobody signs in as it."""
+"""Of who signs in with a key on a server. Nobody does as the loader, which owns LANDING."""
 
 PIPE = "SPOTIFY_DB.PIPES.SONG_PIPE"
 FORBIDDEN = (

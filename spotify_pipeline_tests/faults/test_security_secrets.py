@@ -1,5 +1,5 @@
 """Secrets are planted, and then looked for in all that a run leaves and shows: every file and every
-row of every database, what it says, what a process list shows, and what lay in its temporary folder.
+row of every database, what it says, what a process list shows, what lay in its temporary folder.
 
 Of the production deployment that is `test_production`'s, of the logs `ingest/test_client.py`'s.
 """
@@ -118,10 +118,8 @@ def left_in(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         body, place = path.read_bytes(), str(path.relative_to(folder))
         yield place, body
-        try:
+        with suppress(OSError, EOFError, zlib.error):
             yield f"{place}, unpacked", gzip.decompress(body)
-        except (OSError, EOFError, zlib.error):
-            pass
         if body.startswith(b"SQLite format 3"):
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
                 yield f"{place}, its rows", "\n".join(connection.iterdump()).encode()
