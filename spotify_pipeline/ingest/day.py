@@ -81,7 +81,7 @@ def _record(
     playlist_ids: Sequence[str],
     failures: Sequence[attempts.Failure],
 ) -> None:
-    """An attempt that asked for nothing; what Spotify asked for before it stays in force."""
+    """An attempt that asked for nothing yet; what Spotify asked for before it stays in force."""
     wait_until = attempts.wait_until(store, clock())
     attempt = attempts.Attempt(tuple(playlist_ids), tuple(failures), wait_until)
     attempts.record(store, day, clock(), attempt)
@@ -117,6 +117,10 @@ def capture_day(
     }
     earlier = EarlierCaptures(store, day, policy.refetch_days)
     started_at = clock()
+    known = attempts.latest(store, day)
+    if not known or set(known.playlist_ids) != set(playlist_ids):
+        # Before it begins, for a run that is killed can't tell any more what it set out for.
+        _record(store, day, clock, playlist_ids, ())
     try:
         missing = [playlist_id for playlist_id in playlist_ids if playlist_id not in there]
         # Some more than calls are under way: those whose playlist is being packed and stored.

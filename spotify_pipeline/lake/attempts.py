@@ -37,7 +37,7 @@ class Attempt:
 
 
 def record(store: ObjectStore, day: date, started_at: datetime, attempt: Attempt) -> None:
-    """Writes the attempt under a name that sorts by time, unless it repeats the last one."""
+    """Writes the attempt as the day's next one, unless it repeats the last one."""
     if latest(store, day) == attempt:
         return
     body = json.dumps(asdict(attempt), default=datetime.isoformat).encode()
@@ -49,7 +49,9 @@ def record(store: ObjectStore, day: date, started_at: datetime, attempt: Attempt
 def latest(store: ObjectStore, day: date) -> Attempt | None:
     """The last attempt at `day`, or None if there was none."""
     found = store.list_keys(keys.attempts_prefix(day))
-    return _read(store, found[-1]) if found else None
+    # By number and not by time, since clocks are set back; two of one number ran at the same time.
+    last = max(found, key=lambda key: (keys.attempt_number(key), key), default=None)
+    return _read(store, last) if last else None
 
 
 def days(store: ObjectStore) -> list[date]:

@@ -24,6 +24,9 @@ RELEASE = f"{contract.VERSION}.{tables.VERSION}"
 SHOWN = 20
 """How many lines a refusal names; the manifest of a batch without them names all."""
 
+LOOK_BACK = 7
+"""How many of the last days are looked at for what a run that was cut off left behind."""
+
 
 class UnreadableDocuments(FixConfiguration):
     """An engine can't read what is sound JSON: a fault of ours, of which the day's owner can only
@@ -145,6 +148,20 @@ def issue(
         except PipelineError as error:
             results[draft.day] = error
     return dict(sorted(results.items()))
+
+
+def left_over(store: ObjectStore, before: date) -> list[date]:
+    """The days before `before`, of the last that any run tried, whose raw documents are not all in
+    their current batch: those of a run that was cut off, which nobody came back to in time."""
+    tried = [day for day in attempts.days(store) if day < before]
+    return [day for day in tried[-LOOK_BACK:] if not is_whole(store, day)]
+
+
+def is_whole(store: ObjectStore, day: date) -> bool:
+    """Whether the day's current batch holds all that is captured."""
+    manifest = manifests.current(store, day)
+    in_batch = {document.playlist_id for document in manifest.documents} if manifest else set()
+    return raw.captured(store, day) <= in_batch
 
 
 def store_file(store: ObjectStore, key: str, body: bytes, rows: int) -> BatchFile:

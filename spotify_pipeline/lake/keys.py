@@ -38,6 +38,10 @@ def attempt(day: date, started_at: datetime, number: int) -> str:
     return f"{attempts_prefix(day)}{started_at:%Y%m%dT%H%M%S}-{number:03}.json"
 
 
+def attempt_number(attempt_key: str) -> int:
+    return int(attempt_key.rpartition("-")[2].removesuffix(".json"))
+
+
 def table_prefix(table: str) -> str:
     return f"{TRANSFORMED}{table}_data/"
 

@@ -119,13 +119,13 @@ class FolderStore:
 
     def list_keys(self, prefix: str) -> list[str]:
         folder = self.root / prefix.rpartition("/")[0]
-        keys = (
-            (Path(parent) / name).relative_to(self.root).as_posix()
-            for parent, _, names in os.walk(folder, onerror=_raise_unless_missing)
-            for name in names
-            if not name.startswith(".")
-        )
-        return sorted(key for key in keys if key.startswith(prefix))
+        found = []
+        for parent, folders, names in os.walk(folder, onerror=_raise_unless_missing):
+            above = "" if Path(parent) == self.root else f"{Path(parent).relative_to(self.root)}/"
+            if len(above) < len(prefix):  # here it may begin otherwise; below it is the same
+                folders[:] = [name for name in folders if f"{above}{name}/".startswith(prefix)]
+            found += [f"{above}{name}" for name in names if not name.startswith(".")]
+        return sorted(key for key in found if key.startswith(prefix))
 
     def uri(self, key: str) -> str:
         return (self.root / key).absolute().as_uri()

@@ -160,6 +160,12 @@ def ledger(session: Session) -> dict[date, int]:
     return dict(session.execute("SELECT snapshot_date, batch FROM OPS.LEDGER"))
 
 
+def last_publication(session: Session) -> date | None:
+    """The day on which anything was published last."""
+    [(at,)] = session.execute("SELECT MAX(published_at) FROM OPS.LEDGER")
+    return at.date() if at else None
+
+
 def unpublished(session: Session, store: ObjectStore) -> list[Manifest]:
     """The current batches that are newer than the published ones of their days."""
     done = ledger(session)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.deployment import Deployment
-from spotify_pipeline.lake import attempts, manifests, raw
+from spotify_pipeline.lake import attempts, batch, raw
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.orchestration import jobs
@@ -55,7 +55,8 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         lacking = None
         if missing and not wait_until:
             lacking = f"{len(missing)} playlists are not captured"
-        lacking = lacking or _unbatched(store, captured, day)
+        if not lacking and not batch.is_whole(store, day):
+            lacking = "no batch holds all that is captured"
         # Where Snowpipe loads, publishing is the sensor's business.
         if not lacking and deployment.database == "duckdb":
             lacking = _unpublished(store, database, day)
@@ -70,12 +71,6 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H}", partition_key=day.isoformat())
 
     return daily
-
-
-def _unbatched(store: ObjectStore, captured: set[str], day: date) -> str | None:
-    manifest = manifests.current(store, day)
-    in_batch = {document.playlist_id for document in manifest.documents} if manifest else set()
-    return None if captured <= in_batch else "no batch holds all that is captured"
 
 
 def _unpublished(store: ObjectStore, database: DatabaseResource, day: date) -> str | None:

@@ -511,6 +511,19 @@ def test_a_run_that_breaks_off_makes_no_more_calls(store: FolderStore) -> None:
     assert store.list_keys(keys.RAW) == []
 
 
+def test_what_a_run_set_out_for_is_told_before_it_asks(store: FolderStore) -> None:
+    """Whoever kills it leaves no time for that; on a first day nobody else could tell."""
+    seen = []
+
+    def look() -> Json:
+        seen.append(attempts.latest(store, DAY))
+        return pages(1)[0]
+
+    capture(Reader(a=Reading(look), b=SMALL), store, "a", "b")
+    assert seen == [attempts.Attempt(("a", "b"), ())]
+    assert len(store.list_keys(keys.ATTEMPTS)) == 1, "and not again where all went well"
+
+
 def test_a_wish_that_was_ignored_stays_where_nothing_answered(store: FolderStore) -> None:
     until = NOON + timedelta(hours=5)
     attempts.record(store, DAY, NOON, attempts.Attempt(("p",), (), until))

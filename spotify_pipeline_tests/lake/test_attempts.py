@@ -46,6 +46,14 @@ def test_an_attempt_past_midnight_is_later_than_those_before(store: FolderStore)
     assert attempts.latest(store, DAY) == Attempt(("a", "b"), ())
 
 
+def test_an_attempt_after_the_clock_was_set_back_is_later_than_those_before(
+    store: FolderStore,
+) -> None:
+    attempts.record(store, DAY, NOON, Attempt(("a", "b"), ()))
+    attempts.record(store, DAY, NOON - timedelta(hours=2), Attempt(("a",), ()))
+    assert attempts.latest(store, DAY) == Attempt(("a",), ())
+
+
 def test_an_attempt_that_repeats_the_last_one_is_not_kept_again(store: FolderStore) -> None:
     for hour in range(3):
         attempts.record(store, DAY, NOON + timedelta(hours=hour), Attempt(("a", "b"), (GONE,)))

@@ -219,6 +219,27 @@ def test_a_name_never_shows_before_its_bytes_are_whole(
     assert seen == [(False, b"body")]
 
 
+def test_listing_looks_into_no_folder_where_the_keys_can_t_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lake has many: a file for every playlist and day."""
+    store = FolderStore(tmp_path)
+    for key in ("source.json", "raw/dt=1/a", "raw/dt=2/a", "manifests/dt=1/1"):
+        store.put_new(key, b"")
+    looked: list[str] = []
+    scandir = os.scandir
+
+    def noting(path: str) -> Any:
+        looked.append(Path(path).relative_to(tmp_path).as_posix())
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noting)
+    assert store.list_keys("source.json") == ["source.json"]
+    assert store.list_keys("raw/dt=2") == ["raw/dt=2/a"]
+    assert store.list_keys("manifests/dt=1/") == ["manifests/dt=1/1"]
+    assert looked == [".", "raw", "raw/dt=2", "manifests/dt=1"]
+
+
 def test_nothing_stays_beside_an_object_that_was_put(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "lake")
     store.put_new("key", b"first")

@@ -310,6 +310,33 @@ def days_told(result: dg.ExecuteInProcessResult, asset: str) -> set[str | None]:
 
 
 @pytest.mark.slow
+def test_a_day_whose_run_was_cut_off_is_made_whole_by_the_next_days_run(world: World) -> None:
+    """Nobody comes back to it before midnight, as after a power cut in the evening."""
+    world.materialize("raw_playlist_json")
+    world.day += timedelta(days=1)
+    assert world.run().is_well
+    days = [(DAY,), (world.day,)]
+    assert world.query("SELECT snapshot_date FROM OPS.LEDGER ORDER BY 1") == days
+    assert world.query("SELECT DISTINCT snapshot_date FROM HISTORY.SONG ORDER BY 1") == days
+    lake = dg.AssetKey(["lake", "song"])
+    assert world.instance.get_materialized_partitions(lake) == {str(day) for (day,) in days}
+
+
+def test_a_day_that_was_cut_off_and_can_t_be_read_keeps_no_other_from_being_made(
+    world: World,
+) -> None:
+    world.materialize("raw_playlist_json")
+    (world.store.root / keys.raw(DAY, "chart")).write_bytes(b"no document")
+    world.day += timedelta(days=1)
+    outcome = world.run()
+    assert not outcome.failed_steps
+    assert world.query("SELECT snapshot_date FROM OPS.LEDGER") == [(world.day,)]
+    run = world.instance.get_runs(limit=1)[0]
+    log = [event.user_message for event in world.instance.all_logs(run.run_id)]
+    [told] = [text for text in log if "waits for another run" in text]
+    assert f"--date {DAY} --accept-partial" in told
+
+
 def test_other_days_that_a_run_publishes_are_told_too(after_a_day: World) -> None:
     after_a_day.day = DAY + timedelta(days=1)
     assert after_a_day.run().is_well

@@ -7,9 +7,9 @@ from datetime import date
 import dagster as dg
 
 from spotify_pipeline import contract
-from spotify_pipeline.clock import Clock
+from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import PipelineError
-from spotify_pipeline.lake import keys, preview
+from spotify_pipeline.lake import batch, keys, preview
 from spotify_pipeline.lake.batch import Outcome
 from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.preview import Row
@@ -78,9 +78,39 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                     continue
                 context.log.info(f"batch {result.manifest.batch} of {day}: {_said(result)}")
                 told[day] = _told(store, result, _first_rows(context, store, result.manifest))
+            also = _catch_up(context, store, engine, clock)
+        for day, outcome in also.items():
+            for key, metadata in _told(store, outcome, {}).items():
+                yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata)
         yield from tell(context, told, began)
 
     return lake_tables
+
+
+def _catch_up(
+    context: dg.AssetExecutionContext, store: ObjectStore, engine: EngineResource, clock: Clock
+) -> dict[date, Outcome]:
+    """Makes the batches of other days that a run which was cut off left without one.
+
+    One that can't be made now is no failure of this run's own days.
+    """
+    done: dict[date, Outcome] = {}
+    try:
+        own = set(days_of(context))
+        days = [day for day in batch.left_over(store, today(clock)) if day not in own]
+        if days:
+            results = engine.issue(
+                context, store, days, clock, reload=False, accept_partial=False
+            )
+            for day, result in results.items():
+                if isinstance(result, PipelineError):
+                    context.log.warning(f"{day} waits for another run: {result}")
+                    continue
+                context.log.info(f"also made, as its run was cut off: {day}")
+                done[day] = result
+    except PipelineError as error:
+        context.log.warning(f"days that were cut off wait for another run: {error}")
+    return done
 
 
 def _first_rows(

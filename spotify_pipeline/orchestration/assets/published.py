@@ -91,20 +91,18 @@ def build(stage: Stage) -> dg.AssetsDefinition:
                 context.log.info(f"batch {outcome.batch} of {day}: {_said(outcome)}")
                 return outcome
 
+            trouble = _note_missed(session, store, clock)
             published = each_day(context, publish)
             also: Mapping[date, Published] = {}
             totals: Mapping[str, int] = {}
             previews: Mapping[date, Told] = {}
-            trouble = None
             try:
                 also = _catch_up(context, session, store, clock)
-                _note_missed(session, store, clock)
                 totals = _totals(session)
                 previews = {
                     day: _previews(session, day) for day in published if is_shown(context, day)
                 }
             except PipelineError as error:  # what is published is told all the same
-                context.log.error(str(error))
                 trouble = error
 
         def told(day: date, outcome: Published) -> Told:
@@ -120,6 +118,7 @@ def build(stage: Stage) -> dg.AssetsDefinition:
         }
         yield from tell(context, results, began)
         if trouble:
+            context.log.error(str(trouble))
             raise dg.Failure(str(trouble), allow_retries=False)
 
     return published_tables
@@ -186,8 +185,19 @@ def _catch_up(
     return done
 
 
-def _note_missed(session: Session, store: ObjectStore, clock: Clock) -> None:
-    """Names what every day since the first one lacks for ever."""
-    first, last = min(attempts.days(store), default=today(clock)), today(clock)
-    days = [first + timedelta(days=n) for n in range((last - first).days)]
-    publishing.note_missed(session, attempts.gaps(store, days), clock())
+def _note_missed(session: Session, store: ObjectStore, clock: Clock) -> PipelineError | None:
+    """Names what the days that are over lack for ever.
+
+    Before anything is published: so what ended before a publication is noted by then, and only
+    the days since the last one are looked at, and a week before it. What keeps it from being noted
+    is returned: it is no reason to publish nothing.
+    """
+    try:
+        first, last = min(attempts.days(store), default=today(clock)), today(clock)
+        if known := publishing.last_publication(session):
+            first = max(first, known - timedelta(days=7))
+        days = [first + timedelta(days=n) for n in range((last - first).days)]
+        publishing.note_missed(session, attempts.gaps(store, days), clock())
+    except PipelineError as error:
+        return error
+    return None
