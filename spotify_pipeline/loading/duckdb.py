@@ -1,7 +1,9 @@
 """The DuckDB file as a database: short sessions, one after the other."""
 
 import contextlib
+import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -91,7 +93,8 @@ class DuckDBDatabase:
             )
         while True:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                if not self.path.exists():
+                    self._make()
                 return duckdb.connect(self.path)
             except (OSError, duckdb.Error) as error:  # DuckDB's own IOException is no OSError
                 if "Could not set lock" not in str(error):
@@ -100,6 +103,16 @@ class DuckDBDatabase:
                     holder = re.search(r"held in (.+?\(PID \d+\))", str(error))
                     raise self._locked(holder[1] if holder else "another process") from error
                 time.sleep(_POLL_SECONDS)
+
+    def _make(self) -> None:
+        """Makes an empty database aside, which then takes its name whole: what is left where
+        DuckDB is cut off while it makes a file would be refused ever after."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".making-") as folder:
+            aside = Path(folder) / self.path.name
+            duckdb.connect(aside).close()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(aside, self.path)
 
     def _locked(self, holder: str) -> RetryLater:
         return RetryLater(

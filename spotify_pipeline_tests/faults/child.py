@@ -14,21 +14,39 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from spotify_pipeline import clock
 
 
-class Shifted:
-    """The machine's clock, so many seconds ahead."""
+class SharedClock:
+    """The machine's clock, so many seconds ahead as a file says: Spotify goes by the same one."""
 
-    seconds = 0.0
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT)
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.seconds)
+        return datetime.now(UTC) + timedelta(seconds=self.shift)
+
+    @property
+    def shift(self) -> float:
+        return float(os.pread(self._file, 40, 0) or 0)
+
+    def set(self, shift: float) -> None:
+        os.pwrite(self._file, f"{shift:40}".encode(), 0)
 
 
-CLOCK = Shifted()
+class JobsClock:
+    """The clock of a fork, which is told when the job is."""
+
+    of_job: SharedClock
+
+    def __call__(self) -> datetime:
+        return self.of_job()
+
+
+CLOCK = JobsClock()
 clock.machine_clock = CLOCK  # type: ignore[assignment]  # before anybody takes it by name
 
 
@@ -44,7 +62,7 @@ class Job:
     words: Sequence[str]
     folder: str
     environment: dict[str, str]
-    shift: float
+    clock: str
     log: str
     operations: str
     operation: int | None = None
@@ -89,7 +107,7 @@ class Operations:
 
     def _leap(self) -> None:
         assert self._job.leap is not None
-        CLOCK.seconds += self._job.leap
+        CLOCK.of_job.set(CLOCK.of_job.shift + self._job.leap)
 
 
 class Watched:
@@ -133,7 +151,7 @@ def _do(job: Job) -> int:
     os.chdir(job.folder)
     os.environ.clear()
     os.environ.update(job.environment)
-    CLOCK.seconds = job.shift
+    CLOCK.of_job = SharedClock(Path(job.clock))
     operations = Operations(job)
     _watch_duckdb(operations.announce)
     sys.addaudithook(operations.hear)
@@ -214,7 +232,8 @@ def main() -> None:
     _import_all()
     for line in sys.stdin:
         pids = [_fork(Job(**each)) for each in json.loads(line)]
-        print(json.dumps(list(map(_wait_for, pids))), flush=True)
+        sys.stdout.write(json.dumps(list(map(_wait_for, pids))) + "\n")
+        sys.stdout.flush()
 
 
 def _wait_for(pid: int) -> tuple[int, float]:

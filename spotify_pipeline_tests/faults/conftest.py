@@ -34,8 +34,8 @@ def runner() -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="session")
-def spotify() -> Iterator[Spotify]:
-    with Spotify() as spotify:
+def spotify(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spotify]:
+    with Spotify(tmp_path_factory.mktemp("spotify")) as spotify:
         yield spotify
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -23,16 +23,14 @@ from spotify_pipeline.sandbox.oddities import ODDITIES
 from spotify_pipeline.sandbox.playlists import PlaylistPlan
 from spotify_pipeline.sandbox.server import SandboxServer
 from spotify_pipeline_tests.faults import oracle
-from spotify_pipeline_tests.faults.child import Job
+from spotify_pipeline_tests.faults.child import Job, SharedClock
 
 PROJECT = Path(__file__).parents[2]
 CATALOGUE = Catalogue(
     7,
     (
         PlaylistPlan(spotify_id("charts"), "Charts", 120, stay=6),
-        PlaylistPlan(
-            spotify_id("odd"), "Odd Things", 40, stay=5, oddities=(*ODDITIES, "twice")
-        ),
+        PlaylistPlan(spotify_id("odd"), "Odd Things", 40, stay=5, oddities=(*ODDITIES, "twice")),
         PlaylistPlan(
             spotify_id("slow"), "Slow Sunday", 12, stay=30, description=None, guests=("aunt",)
         ),
@@ -83,7 +81,9 @@ class Runner:
 class Spotify:
     """A sandbox whose clock can be set, for as long as its block lasts."""
 
-    shift = 0.0
+    def __init__(self, folder: Path) -> None:
+        self.clock_file = folder / "clock"
+        self.clock = SharedClock(self.clock_file)
 
     def __enter__(self) -> Self:
         app = create_app(CATALOGUE, self.clock, token_clock=lambda: datetime.now(UTC))
@@ -93,21 +93,22 @@ class Spotify:
     def __exit__(self, *_: object) -> None:
         self.server.__exit__(None, None, None)
 
-    def clock(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.shift)
-
 
 @dataclass
 class Home:
-    """One home of the deployment `local`; `playlists` are those that are configured."""
+    """One home of the deployment `local`; `playlists` are those that are configured, and `told`
+    is where its commands' words and operations go."""
 
     folder: Path
     runner: Runner
     spotify: Spotify
     playlists: tuple[str, ...] = PLAYLISTS
-    variables: dict[str, str] = field(default_factory=dict)
+    told: Path = Path()
 
     def __post_init__(self) -> None:
+        if self.told == Path():
+            self.told = self.folder.with_name(f"{self.folder.name}-told")
+        self.told.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(exist_ok=True)
         (self.folder / ".env").touch()
 
@@ -129,15 +130,15 @@ class Home:
     def job(self, day: date, *words: str, at: time = NOON, **befalls: Any) -> Job:
         """The same, to be done later; Spotify's clock goes with it."""
         moment = datetime.combine(day, at, UTC)
-        self.spotify.shift = (moment - datetime.now(UTC)).total_seconds()
-        number = len(list(self.folder.glob("operations*")))
+        self.spotify.clock.set((moment - datetime.now(UTC)).total_seconds())
+        number = len(list(self.told.glob("operations*")))
         return Job(
             words,
             str(self.folder),
             self.environment,
-            self.spotify.shift,
-            str(self.folder / "log"),
-            str(self.folder / f"operations{number}"),
+            str(self.spotify.clock_file),
+            str(self.told / "log"),
+            str(self.told / f"operations{number}"),
             **befalls,
         )
 
@@ -153,23 +154,21 @@ class Home:
             "SPOTIFY_CLIENT_SECRET": "secret",
             "SPOTIFY_PLAYLISTS": ",".join(self.playlists),
             "SPOTIFY_CONCURRENCY": "1",  # so that operations come in one order
-        } | self.variables
+        }
 
     def said(self) -> str:
         """What all commands have said."""
-        return (self.folder / "log").read_text()
+        return (self.told / "log").read_text()
 
     def operations(self, run: int = -1) -> list[str]:
         """What a run did, the last one unless another is named."""
-        told = sorted(self.folder.glob("operations*"), key=lambda path: int(path.name[10:]))
+        told = sorted(self.told.glob("operations*"), key=lambda path: int(path.name[10:]))
         return told[run].read_text().splitlines()
 
-    def copy(self, folder: Path) -> "Home":
+    def copy(self, folder: Path, told: Path = Path()) -> "Home":
         """The same home at another place."""
         shutil.copytree(self.folder, folder)
-        for path in folder.glob("operations*"):
-            path.unlink()
-        return Home(folder, self.runner, self.spotify, self.playlists, dict(self.variables))
+        return Home(folder, self.runner, self.spotify, self.playlists, told)
 
     @contextmanager
     def world(self) -> Iterator[oracle.World]:
@@ -180,12 +179,20 @@ class Home:
             for path in lake.rglob("*")
             if path.is_file() and not path.name.startswith(".")
         }
-        if not self.database.exists():
-            yield oracle.World(objects, lambda _: [], CATALOGUE)
-            return
-        with duckdb.connect(self.database, read_only=True) as connection:
+        with duckdb.connect(*self._opened_by_a_reader()) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield oracle.World(objects, lambda sql: connection.execute(sql).fetchall(), CATALOGUE)
+
+            def query(sql: str) -> list[tuple[Any, ...]]:
+                return connection.execute(sql).fetchall() if is_made else []
+
+            is_made = connection.execute(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = 'ops'"
+            ).fetchone()
+            yield oracle.World(objects, query, CATALOGUE)
+
+    def _opened_by_a_reader(self) -> tuple[str, bool]:
+        """A file and whether it is only read; where there is none yet, an empty database."""
+        return (str(self.database), True) if self.database.exists() else (":memory:", False)
 
     def problems(self, wanted: Mapping[date, Collection[str]]) -> list[str]:
         with self.world() as world:
@@ -193,7 +200,7 @@ class Home:
 
     def half_done(self) -> list[str]:
         with self.world() as world:
-            return oracle.half_done(world) if world.query("SELECT 1") else []
+            return oracle.half_done(world)
 
     def missed(self) -> set[tuple[date, str]]:
         with self.world() as world:

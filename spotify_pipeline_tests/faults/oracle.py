@@ -14,7 +14,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from spotify_pipeline.sandbox.catalogue import Catalogue
@@ -127,7 +128,7 @@ def _landing(world: World) -> Iterator[str]:
         for day, batch in world.batches().items():
             key = world.manifest(day, batch)["files"][table]["key"]
             found = world.query(
-                f"SELECT {_select(table)} FROM LANDING.{table} WHERE _file LIKE '%{key}'"
+                f"SELECT {_listed(COLUMNS[table])} FROM LANDING.{table} WHERE _file LIKE '%{key}'"
             )
             expected = _rows(table, world.day(day, batch))
             yield from _differences(f"LANDING.{table} of {day}", Counter(found), expected)
@@ -138,7 +139,7 @@ def _landing(world: World) -> Iterator[str]:
 
 def _history(world: World, published: Mapping[date, Day]) -> Iterator[str]:
     for table in COLUMNS:
-        found = Counter(world.query(f"SELECT {_select(table)} FROM HISTORY.{table}"))
+        found = Counter(world.query(f"SELECT {_listed(COLUMNS[table])} FROM HISTORY.{table}"))
         expected: Counter[Row] = Counter()
         for rows in published.values():
             expected += _rows(table, rows)
@@ -153,9 +154,9 @@ def _public(world: World, published: Mapping[date, Day]) -> Iterator[str]:
             tuple(row[name] for name in columns) for row in _latest(table, published)
         )
         yield from _differences(f"PUBLIC.TB_{table}", Counter(found), expected)
-    today = world.query(f"SELECT {', '.join(TODAY)} FROM PUBLIC.PLAYLIST_TODAY")
+    today = world.query(f"SELECT {_listed(TODAY)} FROM PUBLIC.PLAYLIST_TODAY")
     yield from _differences("PLAYLIST_TODAY", Counter(today), Counter(_today(published)))
-    changes = world.query(f"SELECT {', '.join(CHANGES)} FROM PUBLIC.PLAYLIST_CHANGES")
+    changes = world.query(f"SELECT {_listed(CHANGES)} FROM PUBLIC.PLAYLIST_CHANGES")
     yield from _differences("PLAYLIST_CHANGES", Counter(changes), Counter(_changes(published)))
 
 
@@ -174,7 +175,7 @@ TODAY = (
     "snapshot_date playlist_name position entry_type entry_name artist_names album_name "
     "album_release_date song_duration song_popularity song_explicit added_at playlist_id song_id "
     "album_id song_url"
-).split()
+)
 
 
 def _today(published: Mapping[date, Day]) -> Iterator[Row]:
@@ -183,7 +184,11 @@ def _today(published: Mapping[date, Day]) -> Iterator[Row]:
     day = published[max(published)]
     for entry in day["playlist_entry"].values():
         song = day["song"].get(entry["song_id"], {})
-        by = [artist for (of, _), artist in sorted(day["song_artist"].items()) if of == entry["song_id"]]
+        by = [
+            artist
+            for (of, _), artist in sorted(day["song_artist"].items())
+            if of == entry["song_id"]
+        ]
         names = [day["artist"][each["artist_id"]]["artist_name"] for each in by]
         row = {
             **song,
@@ -193,13 +198,13 @@ def _today(published: Mapping[date, Day]) -> Iterator[Row]:
             "artist_names": ", ".join(names) if names else None,
             "album_id": song.get("album_id"),
         }
-        yield tuple(row.get(name) for name in TODAY)
+        yield tuple(row.get(name) for name in TODAY.split())
 
 
 CHANGES = (
     "snapshot_date playlist_id change position previous_position entry_type entry_name song_id "
     "previous_date gap_days"
-).split()
+)
 
 
 def _changes(published: Mapping[date, Day]) -> Iterator[Row]:
@@ -208,7 +213,7 @@ def _changes(published: Mapping[date, Day]) -> Iterator[Row]:
         for playlist in published[day]["playlist"]:
             days[playlist].append(day)
     for playlist, captured in days.items():
-        for before, after in zip(captured, captured[1:], strict=False):
+        for before, after in pairwise(captured):
             then, now = (_slots(published[day], playlist) for day in (before, after))
             stayed = [slot for slot in now if slot in then], [slot for slot in then if slot in now]
             for slot in {**now, **then}:
@@ -247,53 +252,74 @@ def _slots(day: Day, playlist: str) -> dict[tuple[str, int], dict[str, Any]]:
 # The rows of a day
 
 
-def rows_of(world: World, day: date, playlist_ids: Iterable[str]) -> Day:
-    """What the tables have to hold of these playlists on that day."""
-    found: Day = {table: {} for table in COLUMNS}
-    newest: dict[tuple[str, str], tuple[Any, ...]] = {}
+class DayRows:
+    """The rows of a day, put together entry by entry; of one id the last that was fetched stays."""
 
-    def put(table: str, key: str, order: tuple[Any, ...], row: dict[str, Any]) -> None:
-        if order > newest.get((table, key), ()):
-            newest[table, key] = order
-            found[table][key] = {"snapshot_date": day, **row}
+    def __init__(self, day: date) -> None:
+        self.day = day
+        self.found: Day = {table: {} for table in COLUMNS}
+        self._newest: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._added: dict[str, list[date]] = defaultdict(list)
 
-    added: dict[str, list[date]] = defaultdict(list)
-    lists: dict[str, Any] = {}
-    for playlist_id in playlist_ids:
-        of_day = world.catalogue.playlist(playlist_id, day)
-        assert of_day
-        entries = of_day.entry_payloads("items")
-        times = _times(world, day, playlist_id, of_day.payload("items", None), entries)
-        put("playlist", playlist_id, (1,), _playlist(of_day.payload("items", None), entries, times))
-        for position, (entry, at) in enumerate(zip(entries, times, strict=True), start=1):
-            row = _entry(entry, playlist_id, position)
-            found["playlist_entry"][playlist_id, position] = {"snapshot_date": day, **row}
-            song_id, item = row["song_id"], entry["item"]
-            if not song_id:
-                continue
-            order = (at, playlist_id, position)
-            added[song_id] += [row["added_at"].date()] if _is_known(row["added_at"]) else []
-            put("song", song_id, order, _song(item, at))
-            if newest["song", song_id] == order:
-                lists[song_id] = item["artists"]
-            album = item["album"] or {}
-            if album.get("id"):
-                put("album", album["id"], order, _album(album, at))
-            for artist in [*item["artists"], *album.get("artists", ())]:
-                if artist["id"]:
-                    put("artist", artist["id"], order, _artist(artist, at))
-    for song_id, row in found["song"].items():
-        row["song_added"] = min(added[song_id], default=None)
-    for song_id, artists in lists.items():
+    def put(self, table: str, key: Any, row: dict[str, Any]) -> None:
+        self.found[table][key] = {"snapshot_date": self.day, **row}
+
+    def put_last(self, table: str, key: str, order: tuple[Any, ...], row: dict[str, Any]) -> bool:
+        if order <= self._newest.get((table, key), ()):
+            return False
+        self._newest[table, key] = order
+        self.put(table, key, row)
+        return True
+
+    def put_song(self, entry: dict[str, Any], item: Any, at: datetime) -> None:
+        """A song, with its album and all artists of both."""
+        song_id, order = item["id"], (at, entry["playlist_id"], entry["position"])
+        if _is_known(entry["added_at"]):
+            self._added[song_id].append(entry["added_at"].date())
+        if self.put_last("song", song_id, order, _song(item, at)):
+            self._put_artists(song_id, item["artists"])
+        self.found["song"][song_id]["song_added"] = min(self._added[song_id], default=None)
+        album = item["album"] or {}
+        if album.get("id"):
+            self.put_last("album", album["id"], order, _album(album, at))
+        for artist in [*item["artists"], *album.get("artists", ())]:
+            if artist["id"]:
+                self.put_last("artist", artist["id"], order, _artist(artist, at))
+
+    def _put_artists(self, song_id: str, artists: Sequence[Any]) -> None:
+        links = self.found["song_artist"]
+        for key in [key for key in links if key[0] == song_id]:
+            del links[key]
         for place, artist in enumerate(artists, start=1):
             if artist["id"]:
-                found["song_artist"][song_id, place] = {
-                    "snapshot_date": day,
-                    "song_id": song_id,
-                    "artist_position": place,
-                    "artist_id": artist["id"],
-                }
-    return found
+                link = {"song_id": song_id, "artist_position": place, "artist_id": artist["id"]}
+                self.put("song_artist", (song_id, place), link)
+
+
+def rows_of(world: World, day: date, playlist_ids: Iterable[str]) -> Day:
+    """What the tables have to hold of these playlists on that day."""
+    rows = DayRows(day)
+    for playlist_id in playlist_ids:
+        of_day = world.catalogue.playlist(playlist_id, _asked_on(world, day, playlist_id))
+        assert of_day
+        head, entries = of_day.payload("items", None), of_day.entry_payloads("items")
+        times = _times(world, day, playlist_id, head, entries)
+        rows.put("playlist", playlist_id, _playlist(head, entries, times))
+        for position, (entry, at) in enumerate(zip(entries, times, strict=True), start=1):
+            row = _entry(entry, playlist_id, position)
+            rows.put("playlist_entry", (playlist_id, position), row)
+            if row["song_id"]:
+                rows.put_song(row, entry["item"], at)
+    return rows.found
+
+
+def _asked_on(world: World, day: date, playlist_id: str) -> date:
+    """The day on which Spotify answered: the next one, if midnight came in between."""
+    body = world.objects[f"raw_data/dt={day}/{playlist_id}.ndjson.gz"]
+    at = datetime.fromisoformat(json.loads(gzip.decompress(body).splitlines()[0])["fetched_at"])
+    assert timedelta() <= at.date() - day <= timedelta(days=1)
+    assert at.date() == day or at.hour == 0, f"{playlist_id} of {day} was fetched at {at}"
+    return at.date()
 
 
 def _times(
@@ -308,7 +334,9 @@ def _times(
         page = line["playlist"]["items"] if line["kind"] == "playlist" else line["page"]
         assert page["offset"] == len(told)
         told += page["items"]
-        times += [datetime.fromisoformat(line["fetched_at"]).replace(tzinfo=None)] * len(page["items"])
+        times += [datetime.fromisoformat(line["fetched_at"]).replace(tzinfo=None)] * len(
+            page["items"]
+        )
     assert told == entries, f"raw document of {playlist_id} on {day}: other entries"
     said = {name: value for name, value in lines[0]["playlist"].items() if name != "items"}
     assert said == head, f"raw document of {playlist_id} on {day}: another playlist"
@@ -406,8 +434,8 @@ def _is_known(at: datetime | None) -> bool:
 # Comparing
 
 
-def _select(table: str) -> str:
-    return ", ".join(COLUMNS[table].split())
+def _listed(columns: str) -> str:
+    return ", ".join(columns.split())
 
 
 def _rows(table: str, day: Day) -> Counter[Row]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.lake import attempts, keys
 from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.store import FolderStore
@@ -152,6 +153,15 @@ def test_another_wait_is_another_attempt(store: FolderStore) -> None:
     for until in (None, LATER, LATER, LATER + timedelta(hours=1)):
         attempts.record(store, DAY, NOON, waiting(until))
     assert len(store.list_keys(keys.attempts_prefix(DAY))) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"playlist_ids": 1}', b"\xff", b"null"])
+def test_a_damaged_account_is_told_with_what_to_do(store: FolderStore, body: bytes) -> None:
+    key = keys.attempt(DAY, NOON, 0)
+    store.put_new(key, body)
+    with pytest.raises(FixConfiguration, match="move it away") as raised:
+        attempts.latest(store, DAY)
+    assert store.uri(key) in str(raised.value)
 
 
 def test_an_attempt_of_the_first_release_has_no_wait(store: FolderStore) -> None:

@@ -134,6 +134,25 @@ def test_a_home_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
     assert path.is_file()
 
 
+def test_a_file_whose_making_is_cut_off_is_made_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerCut(BaseException):
+        pass
+
+    def cut(path: Path) -> None:
+        path.write_bytes(b"half a head")
+        raise PowerCut
+
+    path = tmp_path / "home" / "spotify.duckdb"
+    with monkeypatch.context() as broken:
+        broken.setattr(duckdb, "connect", cut)
+        with pytest.raises(PowerCut):
+            open_and_close(path)
+    open_and_close(path)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
 # A file that somebody holds
 
 

@@ -99,9 +99,7 @@ def _catch_up(
         own = set(days_of(context))
         days = [day for day in batch.left_over(store, today(clock)) if day not in own]
         if days:
-            results = engine.issue(
-                context, store, days, clock, reload=False, accept_partial=False
-            )
+            results = engine.issue(context, store, days, clock, reload=False, accept_partial=False)
             for day, result in results.items():
                 if isinstance(result, PipelineError):
                     context.log.warning(f"{day} waits for another run: {result}")
