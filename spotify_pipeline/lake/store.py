@@ -4,6 +4,7 @@ Objects are whole or absent: there is no overwriting, no appending and no deleti
 """
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,9 @@ def gone(error: KeyError) -> RetryLater:
     return RetryLater(f"{error.args[0]} has just been taken away. Run it again.")
 
 
+_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room")
+
+
 class FolderStore:
     """A folder; an object is a file."""
 
@@ -101,8 +105,10 @@ class FolderStore:
             yield
         except OSError as error:
             raise FixConfiguration(
-                f"Can't write to the lake folder {self.root}: {error.strerror} "
-                f"({error.filename}). Make it writable, or set SPOTIFY_PIPELINE_HOME."
+                f"Can't write to the lake folder {self.root}: {error.strerror}"
+                f"{f' ({error.filename})' if error.filename else ''}. "
+                f"{_REMEDIES.get(error.errno or 0, 'Make it writable')}, or set "
+                f"SPOTIFY_PIPELINE_HOME."
             ) from error
 
     def get(self, key: str) -> bytes:

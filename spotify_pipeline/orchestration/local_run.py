@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError  # how Dagster tells of its storage
 
 from spotify_pipeline.deployment import Deployment
 from spotify_pipeline.errors import FixConfiguration
@@ -56,8 +57,16 @@ def prepare_dagster_home(deployment: Deployment) -> Path:
 @contextmanager
 def dagster_instance(deployment: Deployment) -> Iterator[dg.DagsterInstance]:
     """The deployment's instance, for the length of the block."""
-    with dg.DagsterInstance.from_config(str(prepare_dagster_home(deployment))) as instance:
-        yield instance
+    folder = prepare_dagster_home(deployment)
+    try:
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
+            yield instance
+    except OperationalError as error:
+        raise FixConfiguration(
+            f"Dagster can't write its history to {folder}: {error.orig}. Look whether the disk is "
+            f"full or can only be read, make room, or set SPOTIFY_PIPELINE_HOME. What was captured "
+            f"is kept: run it again."
+        ) from error
 
 
 def run_day(

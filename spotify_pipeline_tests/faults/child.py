@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,6 @@ class JobsClock:
 
 
 CLOCK = JobsClock()
-clock.machine_clock = CLOCK  # type: ignore[assignment]  # before anybody takes it by name
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ def _do(job: Job) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file, job.largest_file))
     if job.cpu_seconds is not None:
         signal.setitimer(signal.ITIMER_PROF, job.cpu_seconds)  # whose signal ends a process
-    if tuple(job.words) == ROOMS:
-        return _run_the_rooms()
+    if tuple(job.words) in OURS:
+        return OURS[tuple(job.words)]()
     from spotify_pipeline import cli
 
     return cli.main(job.words)
@@ -196,8 +196,45 @@ def _run_the_rooms() -> int:
     return 0
 
 
-def _import_all() -> None:
+TICK = ("tick of the sensor",)
+"""The words of a job that does what Dagster's daemon does in a minute: it evaluates the sensor,
+does the runs that are asked for, and remembers the cursor."""
+
+
+def _tick() -> int:
+    import dagster as dg
+
+    from spotify_pipeline.definitions import build_defs
+    from spotify_pipeline.deployment import read_deployment
+    from spotify_pipeline.orchestration.local_run import dagster_instance
+
+    deployment = read_deployment()
+    definitions, cursor = build_defs(deployment, CLOCK), deployment.home / "cursor"
+    with (
+        dagster_instance(deployment) as instance,
+        dg.build_sensor_context(
+            instance=instance,
+            cursor=cursor.read_text() if cursor.exists() else None,
+            repository_def=definitions.get_repository_def(),
+            resources=dict(definitions.resources or {}),
+        ) as context,
+    ):
+        told = definitions.resolve_sensor_def("snowpipe_load_sensor")(context)
+        assert isinstance(told, dg.SensorResult)
+        job = definitions.resolve_job_def("publish")
+        for request in told.run_requests or ():
+            job.execute_in_process(partition_key=request.partition_key, instance=instance)
+        cursor.write_text(told.cursor or "")
+    return 0
+
+
+OURS = {ROOMS: _run_the_rooms, TICK: _tick}
+
+
+def _import_all(*more: str) -> None:
     """What a run imports, so that a fork has it."""
+    for name in more:
+        import_module(name)
     import matplotlib.figure  # noqa: F401
 
     from spotify_pipeline import cli, definitions  # noqa: F401
@@ -229,7 +266,8 @@ def _fork(job: Job) -> int:
 def main() -> None:
     """Reads a list of jobs a line, does them at the same time, and answers with their ends: of
     each its exit code, or signal as a negative number, and how many seconds of work it was."""
-    _import_all()
+    clock.machine_clock = CLOCK  # type: ignore[assignment]  # before anybody takes it by name
+    _import_all(*sys.argv[1:])
     for line in sys.stdin:
         pids = [_fork(Job(**each)) for each in json.loads(line)]
         sys.stdout.write(json.dumps(list(map(_wait_for, pids))) + "\n")

@@ -47,13 +47,17 @@ LAST = datetime.now(UTC).date() - timedelta(days=2)
 
 
 class Runner:
-    """The process that forks for every job; `work` is what the last ones took, in seconds."""
+    """The process that forks for every job, with `modules` imported besides; `work` is what the
+    last ones took, in seconds."""
 
     work: Sequence[float] = ()
 
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "spotify_pipeline_tests.faults.child"],
+            [sys.executable, "-m", "spotify_pipeline_tests.faults.child", *self._modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
