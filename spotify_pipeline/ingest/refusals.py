@@ -5,8 +5,11 @@ those of the Web API's reference and of its migration guide of February 2026.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
 
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 EDITORIAL = "37i9dQZ"
 """How the ids of Spotify's own playlists begin."""
 
+
+CLOCK_TOLERANCE = timedelta(minutes=30)
+"""Clocks drift by minutes, and answers may be kept for some on their way; wrong ones are wrong by
+hours."""
 
 _LONGEST_WAIT = 7 * 24 * 3600
 
@@ -71,6 +78,22 @@ def judge_answer(response: "requests.Response") -> None:
         )
     judge = {401: _unauthorized, 403: _forbidden, 404: _not_found}.get(status, _other)
     raise judge(response)
+
+
+def judge_clock(response: "requests.Response", clock: Clock) -> None:
+    """Raises if this machine's clock is not Spotify's: by a wrong one a capture would be filed
+    under another day, and that day, when it comes, be taken for done."""
+    try:
+        said = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError):  # then nobody knows
+        return
+    now = clock()
+    if abs(now - said) > CLOCK_TOLERANCE:
+        raise AppRefused(
+            f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, Spotify's {said:%Y-%m-%d %H:%M}: "
+            f"the capture would be filed under a wrong day. Set the clock (timedatectl set-ntp "
+            f"true), and run it again."
+        )
 
 
 def judge_sign_in(response: "requests.Response") -> None:

@@ -62,7 +62,7 @@ class SpotifyApi(SpotifyResource):
     sign_in_file: str
 
     @contextmanager
-    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:  # noqa: ARG002
+    def reader(self, clock: Clock) -> Iterator[PlaylistReader]:
         from spotify_pipeline.ingest.client import SpotifyClient
 
         env = read_environment()
@@ -72,7 +72,7 @@ class SpotifyApi(SpotifyResource):
             env["SPOTIFY_CLIENT_SECRET"],
             user.refresh_token if user else "",
         )
-        yield SpotifyClient(credentials, self.api_url, self.accounts_url, self._keep)
+        yield SpotifyClient(credentials, self.api_url, self.accounts_url, self._keep, clock)
 
     def _keep(self, refresh_token: str, instead_of: str) -> None:
         log = dg.get_dagster_logger()

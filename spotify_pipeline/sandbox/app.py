@@ -5,12 +5,16 @@ middleware: see `faults` and `latency`. The content of the answers is the catalo
 """
 
 from datetime import timedelta
+from email.utils import format_datetime
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spotify_pipeline.clock import Clock, machine_clock, today
 from spotify_pipeline.sandbox.catalogue import Catalogue, PlaylistOnDay
@@ -61,7 +65,23 @@ def create_app(
             Route("/v1/playlists/{playlist_id}/tracks", api.tracks),
         ],
         exception_handlers={HTTPException: answer_problem, TokenRefused: answer_token_problem},
+        middleware=[Middleware(_Dated, clock)],
     )
+
+
+class _Dated:
+    """Has every answer say when it was given, by the sandbox's clock."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Date"] = format_datetime(self._clock(), usegmt=True)
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 class _Api:

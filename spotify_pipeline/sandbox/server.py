@@ -92,6 +92,7 @@ def _server(app: ASGIApp) -> _Server:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        date_header=False,  # the sandbox's clock is its own
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     return _Server(config, connections)

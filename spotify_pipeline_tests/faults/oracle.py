@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -46,6 +46,7 @@ class World:
     objects: Mapping[str, bytes]
     query: Callable[[str], Sequence[Row]]
     catalogue: Catalogue
+    _days: dict[tuple[date, int], Day] = field(default_factory=dict)
 
     def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.objects if key.startswith(prefix))
@@ -70,9 +71,11 @@ class World:
 
     def day(self, day: date, batch: int) -> Day:
         """What a batch has to hold: the documents that its manifest names."""
-        documents = self.manifest(day, batch)["documents"]
-        ids = [each["key"].rsplit("/", 1)[1].removesuffix(".ndjson.gz") for each in documents]
-        return rows_of(self, day, ids)
+        if (day, batch) not in self._days:
+            documents = self.manifest(day, batch)["documents"]
+            ids = [each["key"].rsplit("/", 1)[1].removesuffix(".ndjson.gz") for each in documents]
+            self._days[day, batch] = rows_of(self, day, ids)
+        return self._days[day, batch]
 
 
 def problems(world: World, wanted: Mapping[date, Collection[str]]) -> list[str]:

@@ -1,9 +1,11 @@
 """Midnight, clocks that leap, days without a run, and two runs at once."""
 
+from dataclasses import replace
 from datetime import date, time, timedelta
 
 import pytest
 
+from spotify_pipeline_tests.faults.child import SharedClock
 from spotify_pipeline_tests.faults.conftest import Undisturbed
 from spotify_pipeline_tests.faults.home import LAST, PLAYLISTS, Home
 
@@ -51,6 +53,19 @@ def test_a_clock_that_leaps_during_a_run(
     assert home.run(LAST, at=LATER) == 0, home.said()
     assert home.problems({BEFORE: PLAYLISTS, LAST: PLAYLISTS}) == []
     assert home.missed() == set()
+
+
+def test_a_clock_that_is_wrong_by_a_day_is_told_and_files_nothing(home: Home) -> None:
+    """As after a boot without network: it would take the day from the one that comes."""
+    job = home.job(LAST, "run")
+    wrong = SharedClock(home.told / "wrong clock")
+    wrong.set(home.spotify.clock.shift + 24 * HOUR)
+    assert home.do(replace(job, clock=str(home.told / "wrong clock"))) == [1]
+    assert "Set the clock" in home.said()
+    assert captures(home, AFTER) == set()
+    for day in (LAST, AFTER):
+        assert home.run(day) == 0, home.said()
+    assert home.problems(dict.fromkeys((BEFORE, LAST, AFTER), PLAYLISTS)) == []
 
 
 def test_days_while_the_machine_was_off_are_named(home: Home) -> None:

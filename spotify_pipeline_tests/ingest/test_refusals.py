@@ -1,11 +1,14 @@
 """What each refusal of Spotify means, told in one sentence with what to do."""
 
 import json
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 import requests
 
+from spotify_pipeline.clock import frozen_clock
 from spotify_pipeline.errors import FixConfiguration, PipelineError, RetryLater, SkipThis
 from spotify_pipeline.ingest.refusals import (
     AppRefused,
@@ -15,8 +18,10 @@ from spotify_pipeline.ingest.refusals import (
     Unavailable,
     UserNeeded,
     judge_answer,
+    judge_clock,
     judge_sign_in,
 )
+from spotify_pipeline_tests.synthetic import NOON
 
 HERS = "playlists/3cEYpjA9oz9GiPac4AsH4n"
 EDITORIAL = "playlists/37i9dQZF1DXcBWIGoYBM5M"
@@ -205,3 +210,25 @@ def test_what_is_wrong_with_the_app_or_its_user_is_told(error: str, told: str) -
     found = meaning_of_sign_in(answer(400, {"error": error, "error_description": "…"}))
     assert type(found) is AppRefused
     assert told in str(found)
+
+
+# The clock
+
+
+@pytest.mark.parametrize("minutes", [-45, 45, 24 * 60])
+def test_a_clock_that_is_not_spotifys_is_told_with_both(minutes: int) -> None:
+    clock = frozen_clock(NOON + timedelta(minutes=minutes))
+    with pytest.raises(AppRefused, match="Set the clock") as raised:
+        judge_clock(answer(200, Date=format_datetime(NOON, usegmt=True)), clock)
+    assert f"{clock():%Y-%m-%d %H:%M} UTC, Spotify's {NOON:%Y-%m-%d %H:%M}" in str(raised.value)
+
+
+@pytest.mark.parametrize("minutes", [-15, 0, 15])
+def test_a_clock_that_drifts_is_good_enough(minutes: int) -> None:
+    clock = frozen_clock(NOON + timedelta(minutes=minutes))
+    judge_clock(answer(200, Date=format_datetime(NOON, usegmt=True)), clock)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "soon"}, {"Date": ""}])
+def test_an_answer_that_tells_no_time_is_an_answer(headers: dict[str, str]) -> None:
+    judge_clock(answer(200, **headers), frozen_clock(NOON))
