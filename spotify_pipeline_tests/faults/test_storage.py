@@ -97,7 +97,7 @@ def test_a_disk_that_can_only_be_read(home: Home, tmp_path: Path) -> None:
         there = home.copy(small.folder / "team", told=tmp_path / "told")
         small.mount("remount", "ro")
         assert there.run(LAST) == 1
-        assert "Read-only file system" in there.said()
+        assert "Look whether the disk is full or can only be read" in there.said()
         assert "Traceback" not in there.said()
         small.mount("remount", "rw")
         assert there.run(LAST) == 0, there.said()
