@@ -177,12 +177,6 @@ class Home:
     @contextmanager
     def world(self) -> Iterator[oracle.World]:
         """What a reader finds."""
-        lake = self.home / "lake"
-        objects = {
-            path.relative_to(lake).as_posix(): path.read_bytes()
-            for path in lake.rglob("*")
-            if path.is_file() and not path.name.startswith(".")
-        }
         with duckdb.connect(*self._opened_by_a_reader()) as connection:
             connection.execute("SET TimeZone = 'UTC'")
 
@@ -192,7 +186,16 @@ class Home:
             is_made = connection.execute(
                 "SELECT 1 FROM information_schema.tables WHERE table_schema = 'ops'"
             ).fetchone()
-            yield oracle.World(objects, query, CATALOGUE)
+            yield oracle.World(self.objects(), query, CATALOGUE)
+
+    def objects(self) -> dict[str, bytes]:
+        """All of the lake that is to be seen."""
+        lake = self.home / "lake"
+        return {
+            path.relative_to(lake).as_posix(): path.read_bytes()
+            for path in lake.rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
 
     def _opened_by_a_reader(self) -> tuple[str, bool]:
         """A file and whether it is only read; where there is none yet, an empty database."""

@@ -99,7 +99,7 @@ def team(tmp_path_factory: pytest.TempPathFactory, spotify: Spotify) -> Iterator
         yield team
 
 
-@pytest.mark.tries(1)
+@pytest.mark.tries(0)
 @pytest.mark.parametrize("words", [RUN, TICK], ids=["run", "sensor"])
 def test_killed_before_an_operation(team: CloudHome, words: Sequence[str], seed: int) -> None:
     draw = random.Random(seed)

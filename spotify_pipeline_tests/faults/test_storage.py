@@ -82,7 +82,7 @@ def test_a_disk_that_is_full(home: Home, tmp_path: Path, seed: int) -> None:
         assert not re.search("Traceback|Stack Trace", there.said()), there.said()
 
 
-@pytest.mark.tries(1)
+@pytest.mark.tries(0)
 def test_files_that_may_not_grow(home: Home, seed: int) -> None:
     """A quota, as far as one process goes: whoever is over it is refused."""
     home.run(LAST, largest_file=int(2 ** random.Random(seed).uniform(10, 22)))
