@@ -65,12 +65,10 @@ class CloudHome(Home):
             ].read()
             for key in self.cloud.listing(prefix)
         }
+        parameters = self.cloud.snowflake.connection_parameters
+        reader: Any = {**parameters, "password": "anything", "database": "SPOTIFY_DB"}
         with (
-            snowflake.connector.connect(
-                **self.cloud.snowflake.connection_parameters,
-                password="anything",
-                database="SPOTIFY_DB",
-            ) as connection,
+            snowflake.connector.connect(**reader) as connection,
             connection.cursor() as cursor,
         ):
 
