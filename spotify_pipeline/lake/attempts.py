@@ -12,7 +12,6 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime
 
 from spotify_pipeline.errors import MALFORMED, FixConfiguration
-from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.store import AT_ONCE, ObjectStore
 
@@ -162,17 +161,3 @@ def _parsed(body: bytes) -> Attempt:
     if attempt.wait_until and attempt.wait_until.tzinfo is None:
         raise ValueError("wait_until has no time zone")
     return attempt
-    body = store.get(key)
-    try:
-        fields = json.loads(body)
-        asked = fields.get("wait_until")  # absent in the first release's
-        return Attempt(
-            tuple(fields["playlist_ids"]),
-            tuple(Failure(**failure) for failure in fields["failures"]),
-            datetime.fromisoformat(asked) if asked else None,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FixConfiguration(
-            f"{store.uri(key)} is no account of an attempt: {error!r}. Put it back from a backup, "
-            f"or move it away: only why playlists failed then is lost with it."
-        ) from error

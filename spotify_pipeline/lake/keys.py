@@ -39,7 +39,9 @@ def attempt(day: date, started_at: datetime, number: int) -> str:
 
 
 def attempt_number(attempt_key: str) -> int:
-    return int(attempt_key.rpartition("-")[2].removesuffix(".json"))
+    """The place of an attempt among those of its day; 0 for whatever else somebody put there."""
+    found = re.search(r"-(\d+)\.json$", attempt_key)
+    return int(found[1]) if found else 0
 
 
 def table_prefix(table: str) -> str:
