@@ -8,7 +8,7 @@ SEED ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-aws dev run test test-fast faults parity-spark4 bench graph docs lint format hooks pins clean
+.PHONY: demo demo-aws dev run test test-fast faults parity-spark4 bench audit graph docs lint format hooks pins clean
 
 demo: .venv/core  ## a week of synthetic playlists, without any account
 	$(BIN)/spotify-pipeline demo
@@ -45,6 +45,11 @@ bench: .venv/bench  ## next to what people would use instead, into docs/performa
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.page
 
+audit:  ## known weaknesses of the pinned versions; asks the package index
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	.venv-audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
+
 graph: .venv/dev  ## the graph as text, written down anew: what changed in it is to be reviewed
 	$(BIN)/python -m spotify_pipeline_tests.orchestration.graph_text
 
@@ -74,7 +79,7 @@ pins:  ## the newest versions that pyproject.toml allows, into constraints.txt
 	rm -rf .venv-pins
 
 clean:  ## takes away what make made; your data in .local stays
-	rm -rf .venv .venv-spark4 .venv-ministack .venv-pins .demo .demo-aws
+	rm -rf .venv .venv-spark4 .venv-ministack .venv-pins .venv-audit .demo .demo-aws
 
 .venv/core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'

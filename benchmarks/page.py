@@ -100,7 +100,7 @@ def plot(rows: Sequence[Row]) -> bytes:
     axes.barh(range(len(rows)), [row.ratio for row in rows], color=BLUE, height=0.6)
     axes.set_yticks(range(len(rows)), [f"{row.theirs}\n{row.what}" for row in rows])
     axes.set_xscale("log")
-    axes.set_xlim(left=min(1, *(row.ratio for row in rows)) * 0.8)
+    axes.set_xlim(left=min([1, *(row.ratio for row in rows)]) * 0.8)
     axes.axvline(1, color=GREY, linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel("times as long as ours", color=GREY, fontsize=9)

@@ -1,7 +1,6 @@
 """The unpleasant Spotify over real HTTP: what each fault does, whom it hits, how it is ordered."""
 
 import contextlib
-import json
 import logging
 import re
 import socket
@@ -236,7 +235,7 @@ def test_cut_json_is_a_whole_answer_but_no_json(spotify: Spotify) -> None:
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.content == whole[: len(whole) // 2]
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(requests.exceptions.JSONDecodeError):
         answer.json()
 
 
