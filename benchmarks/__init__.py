@@ -1,1 +1,1 @@
-"""What the pipeline costs next to what it could cost at best; each prints figures of one run."""
+"""What the pipeline costs next to its limits, and to what others would use instead."""

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,28 +64,13 @@ def plain(lake: Path, config: Mapping[str, str], lap: Lap) -> dict[str, int]:
     return {name: sum(map(_rows, (lake / name).glob("part-*"))) for name in TABLES}
 
 
-def duckdb_sql(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
-    from benchmarks.contestants import duckdb_sql
-
-    return _write_tables(duckdb_sql.write_tables, lake, lap)
-
-
-def plain_python(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
-    from benchmarks.contestants import plain_python
-
-    return _write_tables(plain_python.write_tables, lake, lap)
-
-
-def pandas(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
-    from benchmarks.contestants import pandas_frames
-
-    return _write_tables(pandas_frames.write_tables, lake, lap)
-
-
-def polars(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
-    from benchmarks.contestants import polars_frames
-
-    return _write_tables(polars_frames.write_tables, lake, lap)
+def script(module: str, lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
+    """The tables by one of the contestants that is a script."""
+    write_tables = import_module(f"benchmarks.contestants.{module}").write_tables
+    lap("import")
+    rows: dict[str, int] = write_tables(lake / keys.raw_prefix(DAY), lake)
+    lap("work")
+    return rows
 
 
 def parsed(lake: Path, _: Mapping[str, str], lap: Lap) -> dict[str, int]:
@@ -115,22 +102,13 @@ WORKLOADS = {
     "embedded": embedded,
     "spark": spark,
     "plain": plain,
-    "duckdb_sql": duckdb_sql,
-    "plain_python": plain_python,
-    "pandas": pandas,
-    "polars": polars,
+    "duckdb_sql": partial(script, "duckdb_sql"),
+    "plain_python": partial(script, "plain_python"),
+    "pandas": partial(script, "pandas_frames"),
+    "polars": partial(script, "polars_frames"),
     "parsed": parsed,
     "bytes_read": bytes_read,
 }
-
-
-def _write_tables(
-    write_tables: Callable[[Path, Path], dict[str, int]], lake: Path, lap: Lap
-) -> dict[str, int]:
-    lap("import")
-    rows = write_tables(lake / keys.raw_prefix(DAY), lake)
-    lap("work")
-    return rows
 
 
 def _unpack(document: Path) -> None:

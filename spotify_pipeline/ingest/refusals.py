@@ -5,7 +5,7 @@ those of the Web API's reference and of its migration guide of February 2026.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,8 @@ def judge_clock(response: "requests.Response", clock: Clock) -> None:
     """Raises if this machine's clock is not Spotify's: by a wrong one a capture would be filed
     under another day, and that day, when it comes, be taken for done."""
     try:
-        said = parsedate_to_datetime(response.headers["Date"])
+        # HTTP's dates are of UTC, also where one says that it doesn't know its zone.
+        said = parsedate_to_datetime(response.headers["Date"]).replace(tzinfo=UTC)
     except (KeyError, ValueError):  # then nobody knows
         return
     now = clock()

@@ -16,8 +16,6 @@ from spotify_pipeline_tests.faults.home import LAST, Home, Runner, Spotify
 
 TRIES, SEED = (os.environ.get(f"FAULT_{name}") for name in ("TRIES", "SEED"))
 
-_LONG = pytest.mark.skip(reason="only in the long form: make faults")
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes a `seed` is made so often; in the short form as its marker `tries` says."""
@@ -26,7 +24,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert marker
         first = int(SEED or 1)
         tries = int(TRIES) if TRIES else marker.args[0]
-        seeds = range(first, first + tries) or [pytest.param(first, marks=_LONG)]
+        seeds = range(first, first + tries) or [pytest.param(first, marks=pytest.mark.long)]
         metafunc.parametrize("seed", seeds)
 
 

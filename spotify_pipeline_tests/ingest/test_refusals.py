@@ -232,3 +232,10 @@ def test_a_clock_that_drifts_is_good_enough(minutes: int) -> None:
 @pytest.mark.parametrize("headers", [{}, {"Date": "soon"}, {"Date": ""}])
 def test_an_answer_that_tells_no_time_is_an_answer(headers: dict[str, str]) -> None:
     judge_clock(answer(200, **headers), frozen_clock(NOON))
+
+
+def test_a_time_without_a_known_zone_is_of_utc() -> None:
+    said = answer(200, Date=f"{NOON:%a, %d %b %Y %H:%M:%S} -0000")
+    judge_clock(said, frozen_clock(NOON))
+    with pytest.raises(AppRefused, match="Set the clock"):
+        judge_clock(said, frozen_clock(NOON + timedelta(hours=1)))
