@@ -54,7 +54,7 @@ def open_lake(folder: Path, days: int) -> None:
     for number in range(days):
         day = DAY - timedelta(days=number)
         files = {
-            table.name: BatchFile(f"{keys.table_prefix(table.name)}dt={day}/1-0/0.csv.gz", 1, "")
+            table.name: BatchFile(keys.batch_file(table.name, day, 1, "digest"), 1, "")
             for table in contract.TABLES
         }
         manifest = Manifest(day, 1, "digest", 1, 1, "embedded", machine_clock(), files, ())

@@ -32,6 +32,7 @@ _QUIET = (  # no word to anybody outside
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 _PATIENCE_SECONDS = 120
+expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def see(page: Page, *texts: str | re.Pattern[str]) -> None:
     """Waits until each of the texts is visible somewhere on the page."""
     for text in texts:
         there = page.get_by_text(text).filter(visible=True).first
-        expect(there).to_be_visible(timeout=_PATIENCE_SECONDS * 1000)
+        expect(there).to_be_visible()
 
 
 def test_the_graph(page: Page, ui: str) -> None:

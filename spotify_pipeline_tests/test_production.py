@@ -6,7 +6,6 @@ environment of the example, in a group of its own, and ended by SIGTERM to that 
 
 import configparser
 import json
-import logging
 import os
 import re
 import shlex
@@ -30,9 +29,9 @@ import pytest
 import requests
 from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster_aws.s3 import S3ComputeLogManager
-from moto.server import ThreadedMotoServer
 
 from spotify_pipeline.deployment import VARIABLES
+from spotify_pipeline_tests.emulators.s3 import s3_server
 from spotify_pipeline_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -130,12 +129,8 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """Where S3 is."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else each call is a line
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

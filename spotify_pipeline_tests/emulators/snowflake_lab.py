@@ -15,13 +15,12 @@ from typing import Any
 
 import boto3
 import pytest
-import requests
 import snowflake.connector
-from moto.server import ThreadedMotoServer
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError
 
 from spotify_pipeline.clock import machine_clock
+from spotify_pipeline_tests.emulators.s3 import s3_server
 from spotify_pipeline_tests.emulators.snowflake import SnowflakeServer
 
 BUCKET, REGION = "lake", "eu-west-1"
@@ -81,19 +80,12 @@ STAND_IN = Place()
 @contextmanager
 def local_s3() -> Iterator[tuple[str, Any]]:
     """S3 and SQS by moto, with an empty bucket: the address, and a client for S3."""
-    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    moto.start()
-    try:
-        host, port = moto.get_host_and_port()
-        url = f"http://{host}:{port}"
-        requests.post(f"{url}/moto-api/reset", timeout=10).raise_for_status()
+    with s3_server() as url:
         session = boto3.Session("nobody", "nothing", region_name=REGION)
         s3 = session.client("s3", endpoint_url=url)
         place = {"LocationConstraint": REGION}
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         yield url, s3
-    finally:
-        moto.stop()
 
 
 def tell_of_new_objects(s3: Any, queue_arn: str) -> None:

@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
-import requests
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
 
 from spotify_pipeline.errors import RetryLater
 from spotify_pipeline.lake.store import S3Store
+from spotify_pipeline_tests.emulators.s3 import s3_server
 
 SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your request rate."
@@ -87,16 +87,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def line() -> Iterator[Line]:
-    s3 = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    s3.start()
-    host, port = s3.get_host_and_port()
-    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
-    with Line(f"{host}:{port}") as line:
+    with s3_server() as url, Line(urlsplit(url).netloc) as line:
         thread = threading.Thread(target=line.serve_forever, daemon=True)
         thread.start()
         yield line
         line.shutdown()
-    s3.stop()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from spotify_pipeline.errors import FixConfiguration, RetryLater
 from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store, open_store
@@ -19,20 +18,16 @@ BUCKET = "lake"
 def s3() -> Iterator[Any]:
     """A client of an S3 server on this machine."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # Its memory is the process's: other tests may have left buckets in it.
-    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
+    from spotify_pipeline_tests.emulators.s3 import s3_server
+
     session = boto3.Session("nobody", "nothing", region_name="eu-central-1")
-    client = session.client("s3", endpoint_url=f"http://{host}:{port}")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-    )
-    yield client
-    server.stop()
+    with s3_server() as url:
+        client = session.client("s3", endpoint_url=url)
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        yield client
 
 
 @pytest.fixture(params=["folder", "s3", "s3 with prefix"])
