@@ -22,7 +22,7 @@ from sqlglot import exp
 from spotify_pipeline import contract
 from spotify_pipeline.contract import Column, Table, Type
 from spotify_pipeline.insights import overview
-from spotify_pipeline.insights.question import ask
+from spotify_pipeline.insights.answers import ask
 from spotify_pipeline.insights.questions import QUESTIONS
 from spotify_pipeline.lake import keys
 from spotify_pipeline.lake.attempts import Failure

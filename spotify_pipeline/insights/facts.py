@@ -7,7 +7,8 @@ from datetime import date
 import pandas as pd
 
 from spotify_pipeline.errors import SkipThis
-from spotify_pipeline.insights.question import Question, ask, published_batch
+from spotify_pipeline.insights.answers import ask, published_batch
+from spotify_pipeline.insights.question import Question
 from spotify_pipeline.insights.questions import QUESTIONS
 from spotify_pipeline.lake import attempts, manifests, stamp
 from spotify_pipeline.lake.attempts import Failure

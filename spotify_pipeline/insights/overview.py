@@ -7,7 +7,8 @@ import pandas as pd
 
 from spotify_pipeline import contract
 from spotify_pipeline.insights import questions
-from spotify_pipeline.insights.question import Question, ask
+from spotify_pipeline.insights.answers import ask
+from spotify_pipeline.insights.question import Question
 from spotify_pipeline.loading.database import Session
 
 CHANGES = ("entered", "left", "moved")

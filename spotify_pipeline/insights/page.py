@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spotify_pipeline.insights import questions
+from spotify_pipeline.insights.answers import by, rows_of
 from spotify_pipeline.insights.facts import Facts
 from spotify_pipeline.insights.lettering import shortened
-from spotify_pipeline.insights.question import by, rows_of
 from spotify_pipeline.insights.sparkline import Day, Sparkline, sparkline
 from spotify_pipeline.lake import attempts
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spotify_pipeline.insights import charts, drawing, questions
+from spotify_pipeline.insights.answers import by, rows_of
 from spotify_pipeline.insights.charts import Bar, Exchange, Line, Strip
 from spotify_pipeline.insights.lettering import fitted
-from spotify_pipeline.insights.question import Question, by, rows_of
+from spotify_pipeline.insights.question import Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from spotify_pipeline.insights.question import Question, frame
+from spotify_pipeline.insights.answers import frame
+from spotify_pipeline.insights.question import Question
 from spotify_pipeline.insights.questions import (
     ARTIST_PRESENCE,
     CATALOGUE_AGE,

@@ -3,7 +3,7 @@
 import pytest
 
 from spotify_pipeline.insights import overview
-from spotify_pipeline.insights.question import ask
+from spotify_pipeline.insights.answers import ask
 from spotify_pipeline.insights.questions import (
     ARTIST_PRESENCE,
     CATALOGUE_AGE,

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from sqlfluff.core import FluffConfig, Linter
 
 from spotify_pipeline.errors import SkipThis
-from spotify_pipeline.insights.question import Question, ask, published_batch
+from spotify_pipeline.insights.answers import ask, published_batch
+from spotify_pipeline.insights.question import Question
 from spotify_pipeline.insights.questions import (
     ARTIST_PRESENCE,
     CATALOGUE_AGE,

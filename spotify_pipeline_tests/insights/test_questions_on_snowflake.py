@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from spotify_pipeline.deployment import read_deployment, read_environment
-from spotify_pipeline.insights.question import ask
+from spotify_pipeline.insights.answers import ask
 from spotify_pipeline.insights.questions import QUESTIONS
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.duckdb import DuckDBDatabase

@@ -108,6 +108,7 @@ def test_loading_imports_only_what_the_deployment_needs(name: str) -> None:
         "dagster_snowflake",
         "jinja2",
         "matplotlib",
+        "pandas",
         "pyspark",
         "sqlframe",
         "uvicorn",
