@@ -106,9 +106,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
-    from spotify_pipeline.orchestration.local_run import prepare_dagster_home
+    from spotify_pipeline.orchestration.local_run import dagster_instance, prepare_dagster_home
 
-    home = prepare_dagster_home(read_deployment())
+    deployment = read_deployment()
+    with dagster_instance(deployment):
+        pass  # opening it ends what would keep the queue from moving
+    home = prepare_dagster_home(deployment)
     command = ["dagster", "dev", "-w", "workspace.yaml", "-p", arguments.port]
     os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))  # noqa: S606
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError  # how Dagster tells of its storage
 
 from spotify_pipeline.deployment import Deployment
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.orchestration import asset_keys, jobs, judging
+from spotify_pipeline.orchestration import asset_keys, jobs, judging, orphans
 from spotify_pipeline.orchestration.assets.lake import BatchOptions
 from spotify_pipeline.orchestration.assets.raw import CaptureOptions
 
@@ -56,10 +56,11 @@ def prepare_dagster_home(deployment: Deployment) -> Path:
 
 @contextmanager
 def dagster_instance(deployment: Deployment) -> Iterator[dg.DagsterInstance]:
-    """The deployment's instance, for the length of the block."""
+    """The deployment's instance, for the length of the block; runs that were killed are ended."""
     folder = prepare_dagster_home(deployment)
     try:
         with dg.DagsterInstance.from_config(str(folder)) as instance:
+            orphans.end(instance)
             yield instance
     except OperationalError as error:
         raise FixConfiguration(

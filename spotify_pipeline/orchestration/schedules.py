@@ -9,7 +9,7 @@ from spotify_pipeline.deployment import Deployment
 from spotify_pipeline.lake import attempts, batch, raw
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import publishing
-from spotify_pipeline.orchestration import jobs
+from spotify_pipeline.orchestration import jobs, orphans
 from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline.orchestration.partitions import BusyDays
 from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
@@ -44,6 +44,7 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         day = moment.date()
         if day != today(clock):
             return dg.SkipReason(f"{day} is over; Spotify only tells the present.")
+        orphans.end(context.instance)
         if day in BusyDays(context.instance):
             return dg.SkipReason(f"A run of {day} is in progress.")
         store = lake.store()

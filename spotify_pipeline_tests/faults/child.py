@@ -228,23 +228,7 @@ def _tick() -> int:
     return 0
 
 
-MONITORING = ("monitoring of runs",)
-"""The words of a job that does what Dagster's run monitoring does after some time: it ends the
-runs whose process has died."""
-
-
-def _end_dead_runs() -> int:
-    from spotify_pipeline.deployment import read_deployment
-    from spotify_pipeline.orchestration.local_run import dagster_instance
-    from spotify_pipeline.orchestration.partitions import in_progress
-
-    with dagster_instance(read_deployment()) as instance:
-        for run in in_progress(instance):
-            instance.report_run_failed(run)
-    return 0
-
-
-OURS = {ROOMS: _run_the_rooms, TICK: _tick, MONITORING: _end_dead_runs}
+OURS = {ROOMS: _run_the_rooms, TICK: _tick}
 
 
 def _import_all(*more: str) -> None:
