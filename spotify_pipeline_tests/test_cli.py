@@ -310,7 +310,7 @@ def test_from_signing_in_to_a_captured_day(
     assert "playlist 2 of 2, failed likewise: " in told
 
     def follow(link: str) -> bool:
-        return requests.get(link, timeout=5).ok
+        return requests.get(link, timeout=30).ok
 
     monkeypatch.setattr("webbrowser.open", follow)
     assert cli.main(["login", "--port", "0"]) == 0

@@ -25,7 +25,7 @@ __all__ = ["accounts", "running_accounts"]  # fixtures
 
 def ask(link: str, place: str, **headers: str) -> tuple[int, str, str]:
     """Status, body and all headers of an answer, to whatever name the browser knows the host by."""
-    connection = http.client.HTTPConnection(urlsplit(redirect_uri(link)).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(redirect_uri(link)).netloc, timeout=30)
     connection.request("GET", place, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode(), str(answer.headers).lower()

@@ -186,7 +186,7 @@ def test_the_token_does_not_follow_a_redirect_to_another_host(spotify: Spotify) 
         spotify.answers = [Response(status_code=302, headers={"Location": elsewhere})]
         with pytest.raises(Unavailable, match="not about this playlist"):
             spotify.client().playlist(ID)
-        thread.join(timeout=5)
+        thread.join(timeout=30)
     assert b"GET /" in heard[0]
     assert b"hush" not in heard[0]
 
@@ -329,7 +329,7 @@ def spoken(*answers: bytes | None) -> Iterator[str]:
                         )
                     asked.read(length)
                     if answer is None:
-                        over.wait(timeout=5)
+                        over.wait(timeout=30)
                     else:
                         connection.sendall(answer)
 
@@ -337,7 +337,7 @@ def spoken(*answers: bytes | None) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         over.set()
-        thread.join(timeout=5)
+        thread.join(timeout=30)
 
 
 def in_http(body: bytes, *headers: bytes) -> bytes:
@@ -412,7 +412,7 @@ def test_threads_that_begin_together_sign_in_once(
 ) -> None:
     spotify.token_delay = 0.1
     client = spotify.client(credentials)
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=30)
 
     def ask(_: int) -> str | None:
         together.wait()

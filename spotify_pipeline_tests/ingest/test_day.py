@@ -310,7 +310,7 @@ def test_reports_are_in_the_configured_order_whoever_ends_first(store: FolderSto
     done: list[str] = []
 
     def last() -> Json:
-        assert others_done.wait(timeout=5)
+        assert others_done.wait(timeout=30)
         return pages(1)[0]
 
     class Watched(FakeTime):
@@ -455,12 +455,12 @@ def test_a_run_that_breaks_off_waits_for_nobody(store: FolderStore, trouble: Pip
             super().wait(seconds)
 
     def refuse_then() -> Json:
-        assert asked.wait(timeout=5)
+        assert asked.wait(timeout=30)
         raise trouble
 
     def bug_then() -> Json:
         asked.set()
-        assert waiting.wait(timeout=5)
+        assert waiting.wait(timeout=30)
         return bug()
 
     patience = Watched(2, 10_000, 10_000, lambda: NOON, lambda text: None)
@@ -492,11 +492,11 @@ def test_a_run_that_breaks_off_makes_no_more_calls(store: FolderStore) -> None:
 
     def slow_page() -> Json:
         reading.set()
-        assert stopped.wait(timeout=5)
+        assert stopped.wait(timeout=30)
         return rest[2]
 
     def bug_then() -> Json:
-        assert reading.wait(timeout=5)
+        assert reading.wait(timeout=30)
         return bug()
 
     first, *rest = pages(*[1] * 500)

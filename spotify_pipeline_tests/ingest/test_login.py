@@ -154,12 +154,12 @@ def refused(accounts: Accounts, user: User, **options: Any) -> PipelineError:
 
 def follow(link: str) -> requests.Response:
     """As a browser does: all the way to the listener."""
-    return requests.get(link, timeout=5)
+    return requests.get(link, timeout=30)
 
 
 def last_page(link: str) -> str:
     """The address that a browser ends on, read off without going there."""
-    return requests.get(link, allow_redirects=False, timeout=5).headers["location"]
+    return requests.get(link, allow_redirects=False, timeout=30).headers["location"]
 
 
 def redirect_uri(link: str) -> str:
@@ -323,7 +323,7 @@ def test_what_does_not_answer_the_link_is_refused_and_waiting_goes_on(
 ) -> None:
     def stray_and_follow(link: str) -> None:
         address = redirect_uri(link).removesuffix("/callback")
-        user.pages.append(requests.get(address + place.format(state=state(link)), timeout=5))
+        user.pages.append(requests.get(address + place.format(state=state(link)), timeout=30))
         follow(link)
 
     user = User(stray_and_follow)
@@ -336,7 +336,7 @@ def test_what_does_not_answer_the_link_is_refused_and_waiting_goes_on(
 @pytest.mark.parametrize("method", ["HEAD", "POST"])
 def test_only_a_visit_counts(accounts: Accounts, method: str) -> None:
     def look_and_follow(link: str) -> None:
-        user.pages.append(requests.request(method, last_page(link), timeout=5))
+        user.pages.append(requests.request(method, last_page(link), timeout=30))
         accounts.answer = {"code": "hush-second"}
         follow(link)
 
@@ -531,7 +531,7 @@ def test_waiting_ends_and_says_what_may_have_been_the_matter(accounts: Accounts)
 def test_waiting_ends_though_strays_keep_coming(accounts: Accounts) -> None:
     def stray(link: str) -> None:
         for _ in range(20):
-            requests.get(redirect_uri(link), timeout=5)
+            requests.get(redirect_uri(link), timeout=30)
 
     def read_line() -> str:
         time.sleep(0.05)

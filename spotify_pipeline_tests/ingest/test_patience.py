@@ -237,7 +237,7 @@ def test_refusals_a_moment_apart_are_told_once(time: FakeTime) -> None:
 
 
 def test_threads_that_are_refused_together_wait_together() -> None:
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=30)
 
     class UntilAllWait(FakeTime):
         def pause(self, seconds: float) -> bool:
@@ -487,7 +487,7 @@ def test_nobody_goes_on_waiting_once_the_run_is_given_up(call: Call) -> None:
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    assert asked.wait(timeout=5)
+    assert asked.wait(timeout=30)
     patience.give_up()
     thread.join(timeout=0.9)  # the shortest pause would be a second
     assert not thread.is_alive(), "it still waits"
@@ -532,9 +532,9 @@ def test_who_waits_at_the_gate_is_woken_when_it_is_shut() -> None:
         ended.set()
 
     threading.Thread(target=call, daemon=True).start()
-    assert waiting.wait(timeout=5)
+    assert waiting.wait(timeout=30)
     patience.shut(RetryLater("the quota is used up"))
-    assert ended.wait(timeout=5), "it still waits"
+    assert ended.wait(timeout=30), "it still waits"
     assert [str(error) for error in caught] == ["the quota is used up"]
 
 

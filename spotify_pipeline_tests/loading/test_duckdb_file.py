@@ -165,7 +165,7 @@ def test_a_file_that_stays_locked_is_a_retry_that_names_the_process(
         with pytest.raises(RetryLater, match=rf"PID {holder.pid}\), for more than 0.5 s") as raised:
             open_and_close(database.path, lock_seconds=0.5)
         waited = time.monotonic() - began
-    assert 0.5 <= waited < 2
+    assert 0.5 <= waited < 10
     assert str(database.path) in str(raised.value)
 
 

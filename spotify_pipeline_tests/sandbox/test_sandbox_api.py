@@ -49,18 +49,18 @@ class Api:
     def token(self, credentials: tuple[str, str] | None = ("id", "secret"), **form: str) -> Json:
         form = form or {"grant_type": "client_credentials"}
         url = f"{self.server.accounts_url}/api/token"
-        answer: Json = requests.post(url, data=form, auth=credentials, timeout=5).json()
+        answer: Json = requests.post(url, data=form, auth=credentials, timeout=20).json()
         return answer
 
     def get(self, path: str, **query: str | int) -> requests.Response:
-        return self.session.get(self.server.api_url + path, params=query, timeout=5)
+        return self.session.get(self.server.api_url + path, params=query, timeout=20)
 
     def pages(self, page: Json) -> Iterator[Json]:
         while True:
             yield page
             if page["next"] is None:
                 return
-            page = self.session.get(page["next"], timeout=5).json()
+            page = self.session.get(page["next"], timeout=20).json()
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def test_without_a_token_nothing_is_shown(
     for path in ("", "/items", "/tracks"):
         headers = {"Authorization": authorization} if authorization else {}
         url = f"{api.server.api_url}playlists/{RADIO}{path}"
-        answer = requests.get(url, headers=headers, timeout=5)
+        answer = requests.get(url, headers=headers, timeout=20)
         assert answer.status_code == 401
         assert answer.json() == {"error": {"status": 401, "message": message}}
 
@@ -309,7 +309,7 @@ def test_bad_token_requests_are_400(api: Api) -> None:
         {"auth": ("id", "secret")},
     ]
     bad += [{"auth": ("id", "secret"), "data": {"grant_type": "refresh_token"}}]
-    answers = [requests.post(url, **each, timeout=5) for each in bad]
+    answers = [requests.post(url, **each, timeout=20) for each in bad]
     assert [answer.status_code for answer in answers] == [400, 400, 400]
     assert [answer.json()["error"] for answer in answers] == [
         "invalid_client",
@@ -378,9 +378,9 @@ def test_spotipy_reports_refusals(api: Api) -> None:
 def test_a_server_stops_and_leaves_its_port(api: Api) -> None:
     with SandboxServer(create_app(CATALOGUE, MovableClock())) as server:
         port = server.port
-        assert requests.get(server.api_url, timeout=5).status_code == 404
+        assert requests.get(server.api_url, timeout=20).status_code == 404
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=20)
     with SandboxServer(create_app(CATALOGUE, MovableClock()), port) as again:
         assert again.port == port
 

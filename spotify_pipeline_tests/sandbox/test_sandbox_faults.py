@@ -65,7 +65,7 @@ class Spotify:
 
     def wait_until_busy_with(self, count: int) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: self.busy == count, timeout=1), self.busy
+            assert self.changed.wait_for(lambda: self.busy == count, timeout=20), self.busy
 
     def sign_in(self) -> None:
         answer = self.token()
@@ -74,9 +74,9 @@ class Spotify:
     def token(self) -> requests.Response:
         form = {"grant_type": "client_credentials"}
         url = f"{self.server.accounts_url}/api/token"
-        return requests.post(url, data=form, auth=("id", "secret"), timeout=5)
+        return requests.post(url, data=form, auth=("id", "secret"), timeout=20)
 
-    def get(self, path: str = f"playlists/{SLOW}", timeout: float = 5) -> requests.Response:
+    def get(self, path: str = f"playlists/{SLOW}", timeout: float = 20) -> requests.Response:
         headers = {"Authorization": self.authorization}
         return requests.get(self.server.api_url + path, headers=headers, timeout=timeout)
 
@@ -86,7 +86,7 @@ class Spotify:
     @contextlib.contextmanager
     def asked(self, path: str = f"playlists/{SLOW}") -> Iterator[socket.socket]:
         """A connection on which a request has been sent."""
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=2) as connection:
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
             lines = (
                 f"GET /v1/{path} HTTP/1.1",
                 f"Host: 127.0.0.1:{self.server.port}",
@@ -279,7 +279,7 @@ def test_a_client_that_gives_up_ends_the_wait_and_others_do_not_wait(spotify: Sp
     spotify.misbehave(Fault("timeout", SLOW))
     with spotify.asked():
         spotify.wait_until_busy_with(1)
-        assert spotify.get(f"playlists/{CHART}", timeout=1).status_code == 200
+        assert spotify.get(f"playlists/{CHART}", timeout=10).status_code == 200
         spotify.wait_until_busy_with(1)
     spotify.wait_until_busy_with(0)
 
@@ -293,7 +293,7 @@ def test_a_server_that_stops_ends_the_wait() -> None:
             connection = clients.enter_context(spotify.asked())
             spotify.wait_until_busy_with(1)
             began = time.monotonic()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         assert connection.recv(1) == b""
 
 
@@ -425,7 +425,7 @@ def test_faults_count_right_under_many_clients(spotify: Spotify) -> None:
 
 
 def test_every_answer_is_late_but_none_waits_for_another(spotify: Spotify) -> None:
-    spotify.app = with_latency(GOOD, 150)
+    spotify.app = with_latency(GOOD, 500)
 
     def seconds(ask: Callable[[], requests.Response]) -> float:
         began = time.monotonic()
@@ -435,8 +435,8 @@ def test_every_answer_is_late_but_none_waits_for_another(spotify: Spotify) -> No
     began = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         each = list(pool.map(seconds, [spotify.get] * 5 + [spotify.token]))
-    assert min(each) >= 0.15
-    assert time.monotonic() - began < 0.75  # one after the other would take 0.9
+    assert min(each) >= 0.5
+    assert time.monotonic() - began < 2.5  # one after the other would take 3
 
 
 def test_time_does_not_run_backwards() -> None:
@@ -512,12 +512,12 @@ def test_the_command_misbehaves_as_ordered(
                 "refresh_token": settings["SPOTIFY_REFRESH_TOKEN"],
             },
             auth=("id", "secret"),
-            timeout=5,
+            timeout=30,
         ).json()
         seen.append(time.monotonic() - began >= 0.02)
         headers = {"Authorization": f"Bearer {token['access_token']}"}
         for _ in range(2):
-            answer = requests.get(url, headers=headers, timeout=5)
+            answer = requests.get(url, headers=headers, timeout=30)
             seen.append((answer.status_code, "items" in answer.json()))
 
     event = types.SimpleNamespace(wait=instead_of_waiting)

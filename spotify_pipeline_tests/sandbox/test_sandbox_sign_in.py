@@ -66,7 +66,7 @@ def authorize(server: SandboxServer, **changes: str | None) -> requests.Response
         "state": "s t&te",
     }
     url = f"{server.accounts_url}/authorize"
-    return requests.get(url, params=query | changes, allow_redirects=False, timeout=5)
+    return requests.get(url, params=query | changes, allow_redirects=False, timeout=20)
 
 
 def outcome(answer: requests.Response) -> dict[str, str]:
@@ -78,7 +78,7 @@ def outcome(answer: requests.Response) -> dict[str, str]:
 
 def token(server: SandboxServer, client_id: str = "id", **form: str) -> requests.Response:
     url = f"{server.accounts_url}/api/token"
-    return requests.post(url, data=form, auth=(client_id, "secret"), timeout=5)
+    return requests.post(url, data=form, auth=(client_id, "secret"), timeout=20)
 
 
 def redeemed(server: SandboxServer, code: str, redirect_uri: str = REDIRECT) -> requests.Response:
@@ -87,7 +87,7 @@ def redeemed(server: SandboxServer, code: str, redirect_uri: str = REDIRECT) -> 
 
 def get(server: SandboxServer, access_token: str, path: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {access_token}"}
-    return requests.get(server.api_url + path, headers=headers, timeout=5)
+    return requests.get(server.api_url + path, headers=headers, timeout=20)
 
 
 # In the browser
@@ -267,7 +267,7 @@ def spotipy_signing_in(server: SandboxServer) -> SpotifyOAuth:
 
 def back_from_browser(auth: SpotifyOAuth, state: str) -> str:
     """The address at which the browser ends up."""
-    answer = requests.get(auth.get_authorize_url(state), allow_redirects=False, timeout=5)
+    answer = requests.get(auth.get_authorize_url(state), allow_redirects=False, timeout=20)
     return answer.headers["Location"]
 
 
