@@ -155,6 +155,7 @@ def main() -> None:
     embedded_plan()  # made once for each version of the code, so not measured
     result = Result("day")
     compare(result, 1, 100, None, asked.rounds)
+    result.write(asked.results)
     if asked.large_rounds:
         compare(result, asked.playlists, 1000, GOAL, asked.large_rounds)
     result.write(asked.results)
