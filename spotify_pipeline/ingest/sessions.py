@@ -23,11 +23,18 @@ logging.getLogger("spotipy").setLevel(logging.INFO)
 def session(judge: Callable[[requests.Response], None]) -> requests.Session:
     """A session that passes every answer to `judge`, which raises for those that are none."""
     made = requests.Session()
+    made.auth = _as_it_is
     hooks: list[Callable[..., None]] = made.hooks["response"]
     hooks.append(lambda response, **_: _bound(response))
     hooks.append(lambda response, **_: judge(response))
     hooks.append(lambda response, **_: _parse(response))
     return made
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request signed as spotipy signed it: without an `auth`, requests looks for each call
+    whether `~/.netrc` has a password for the host, which would take the token's place."""
+    return request
 
 
 class _BoundedBody:

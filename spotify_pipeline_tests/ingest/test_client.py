@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -404,6 +405,16 @@ def test_one_token_serves_many_calls(spotify: Spotify, credentials: Credentials)
         client.snapshot_id(ID)
     assert len(spotify.signed_in) == 1
     assert set(spotify.authorized) == {"Bearer hush-access"}
+
+
+def test_a_password_for_the_host_in_netrc_does_not_take_the_token_s_place(
+    spotify: Spotify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    spotify.client().playlist(ID)
+    assert spotify.authorized == ["Bearer hush-access"]
 
 
 @pytest.mark.parametrize("credentials", [APP, USER], ids=["app", "user"])
