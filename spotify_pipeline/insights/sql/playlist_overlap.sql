@@ -16,28 +16,36 @@ content AS (
     JOIN HISTORY.PLAYLIST_ENTRY AS e ON e.snapshot_date = asked.day
     WHERE e.song_id IS NOT NULL
 ),
+numbered AS (  -- numbers are joined and grouped several times as fast as ids
+    SELECT playlist_id,
+           dense_rank() OVER (ORDER BY playlist_id) AS playlist,
+           dense_rank() OVER (ORDER BY song_id) AS song
+    FROM content
+),
 size AS (
-    SELECT playlist_id, count(*) AS songs FROM content GROUP BY playlist_id
+    SELECT playlist, min(playlist_id) AS playlist_id, count(*) AS songs
+    FROM numbered
+    GROUP BY playlist
 ),
 pair AS (
-    SELECT a.playlist_id, b.playlist_id AS other_id, count(*) AS shared_songs
-    FROM content AS a
-    JOIN content AS b ON b.song_id = a.song_id AND b.playlist_id > a.playlist_id
-    GROUP BY a.playlist_id, b.playlist_id
+    SELECT a.playlist, b.playlist AS other, count(*) AS shared_songs
+    FROM numbered AS a
+    JOIN numbered AS b ON b.song = a.song AND b.playlist > a.playlist
+    GROUP BY a.playlist, b.playlist
 )
 SELECT asked.day AS snapshot_date,
-       pair.playlist_id,
+       s.playlist_id,
        p.playlist_name,
-       pair.other_id AS other_playlist_id,
+       t.playlist_id AS other_playlist_id,
        o.playlist_name AS other_playlist_name,
        pair.shared_songs,
        CAST(pair.shared_songs AS DOUBLE) / (s.songs + t.songs - pair.shared_songs) AS share
 FROM pair
 JOIN asked ON TRUE
-JOIN size AS s ON s.playlist_id = pair.playlist_id
-JOIN size AS t ON t.playlist_id = pair.other_id
+JOIN size AS s ON s.playlist = pair.playlist
+JOIN size AS t ON t.playlist = pair.other
 LEFT JOIN HISTORY.PLAYLIST AS p
-    ON p.snapshot_date = asked.day AND p.playlist_id = pair.playlist_id
+    ON p.snapshot_date = asked.day AND p.playlist_id = s.playlist_id
 LEFT JOIN HISTORY.PLAYLIST AS o
-    ON o.snapshot_date = asked.day AND o.playlist_id = pair.other_id
-ORDER BY share DESC, pair.playlist_id, pair.other_id;
+    ON o.snapshot_date = asked.day AND o.playlist_id = t.playlist_id
+ORDER BY share DESC, s.playlist_id, t.playlist_id;
