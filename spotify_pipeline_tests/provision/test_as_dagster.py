@@ -4,6 +4,7 @@ Loopback has no TLS, so the bucket's policy is put aside here.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -60,3 +61,20 @@ def test_the_doctor_and_its_canary(
     assert failing == ["credentials", "playlists", "token", "bucket policy"]
     assert "  ok    canary  " in said
     assert cloud.listing(f"{cloud.prefix}/transformed_data/playlist_data/dt=1970-01-01/") == []
+
+
+def test_forgetting_takes_more_than_its_role(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To delete for good takes an administrator: a stolen key of Dagster's is not enough."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        team = Team(cloud, instance)
+        team.capture("a", "b")
+        team.issue()
+        team.follow(team.tick())
+        before = str(team.day + timedelta(days=1))
+        assert cli.main(("purge", "--before", before, "--yes")) == 1
+        said = capsys.readouterr().err
+        assert "S3 refuses it: AccessDenied" in said
+        assert "Run spotify-pipeline purge with an administrator's AWS_PROFILE" in said
+        assert team.published() == (1, ["a", "b"])
