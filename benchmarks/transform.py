@@ -110,6 +110,9 @@ def main() -> None:
     parser = rounds.arguments(__doc__)
     parser.add_argument("--entries", type=int, nargs="+", default=[100, 20_000, 200_000, 2_000_000])
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument(
+        "--large-rounds", type=int, default=rounds.ROUNDS, help="of over a million entries"
+    )
     parser.add_argument("--slow-rounds", type=int, default=1, help="of Spark on over a million")
     parser.add_argument("--data", type=Path, default=DATA, help="where documents are kept")
     asked = parser.parse_args()
@@ -126,7 +129,7 @@ def main() -> None:
             compare(result, chosen, folder, entries, asked.rounds)
         else:
             quick = [name for name in chosen if name in _OF_LARGE]
-            compare(result, quick, folder, entries, asked.rounds)
+            compare(result, quick, folder, entries, asked.large_rounds)
             if asked.slow_rounds and "spark" in chosen:
                 compare(result, ["embedded", "spark"], folder, entries, asked.slow_rounds)
         sizes.append((entries, list(result.rows[-1].our_turns)))
