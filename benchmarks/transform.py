@@ -46,7 +46,8 @@ GOALS: Mapping[tuple[int, str], float] = {
 MOST_OF_MEMORY_MB = 3000
 _OF_LARGE = ("embedded", "duckdb_sql", "parsed", "bytes_read")  # the others need hours or memory
 _LARGE = 1_000_000
-_PAGED = 101  # from here on a document has pages; without one a script that infers its schema fails
+_PAGED = 101  # from here on documents have pages, without which who infers a schema fails
+_INFERRING = ("plain", "polars")
 
 
 def turn(workload: str, folder: Path) -> tuple[Took, dict[str, int]]:
@@ -124,7 +125,7 @@ def main() -> None:
         print(size)
         chosen = [name for name in NAMES if name in {"embedded", *asked.only}]
         if entries < _PAGED:
-            chosen = [name for name in chosen if name != "plain"]
+            chosen = [name for name in chosen if name not in _INFERRING]
         if entries < _LARGE:
             compare(result, chosen, folder, entries, asked.rounds)
         else:
