@@ -40,17 +40,30 @@ def _rows(rows: Sequence[Row]) -> str:
         return ""
     lines = ["| what | ours | next to it | ratio | spread | goal |", "|---|---|---|--:|--:|--:|"]
     for row in rows:
-        low, high = min(row.ratios), max(row.ratios)
-        lines.append(
-            f"| {row.what} | {row.ours}, {seconds(middle(row.our_turns))} | {row.theirs}, "
-            f"{seconds(middle(row.their_turns))} | {_ratio(row)} | {low:.2f} to {high:.2f} "
-            f"({len(row.ratios)}) | {_goal(row)} |"
-        )
+        ours = f"{row.ours}, {seconds(middle(row.our_turns))}"
+        theirs = f"{row.theirs}, {seconds(middle(row.their_turns))}"
+        lines.append(_line(row.what, ours, theirs, _ratio(row), _spread(row.ratios), _goal(row)))
     return "\n".join(lines) + "\n"
 
 
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _ratio(row: Row) -> str:
-    return f"takes {row.ratio:.2f} ×" if row.floor else f"**{row.ratio:.1f} ×** as fast"
+    times = f"{_short(row.ratio)} ×"
+    if row.floor:
+        return f"takes {times}"
+    return f"**{times}** as fast" if row.ratio > 1 else f"{times} as fast"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{_short(min(values))} to {_short(max(values))} ({len(values)})"
+
+
+def _short(value: float) -> str:
+    """With about two digits: 0.05, 1.3, 104, 1,845."""
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 2 else f"{value:.2f}"
 
 
 def _goal(one: Row | Figure) -> str:
@@ -65,11 +78,8 @@ def _figures(figures: Sequence[Figure]) -> str:
         return ""
     lines = ["", "| what | median | spread | goal |", "|---|--:|--:|--:|"]
     for figure in figures:
-        low, high = min(figure.values), max(figure.values)
-        lines.append(
-            f"| {figure.what} | {figure.value:,.3g} {figure.unit} | {low:,.3g} to {high:,.3g} "
-            f"({len(figure.values)}) | {_goal(figure)} |"
-        )
+        value = f"{_short(figure.value)} {figure.unit}"
+        lines.append(_line(figure.what, value, _spread(figure.values), _goal(figure)))
     return "\n".join(lines) + "\n"
 
 
@@ -81,8 +91,8 @@ def _missed(results: Sequence[Result]) -> str:
 def _machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, Python "
-        f"{platform.python_version()}, {packages}"
+        f"{datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} processors, "
+        f"Python {platform.python_version()}, {packages}"
     )
 
 
@@ -97,10 +107,11 @@ def plot(rows: Sequence[Row]) -> bytes:
     drawing.patch.set_alpha(0)
     axes = drawing.add_axes((0.47, _SCALE / height, 0.46, 1 - _SCALE / height))
     axes.patch.set_alpha(0)
-    axes.barh(range(len(rows)), [row.ratio for row in rows], color=BLUE, height=0.6)
+    ratios = [row.ratio for row in rows]
+    axes.barh(range(len(rows)), [ratio - 1 for ratio in ratios], left=1, color=BLUE, height=0.6)
     axes.set_yticks(range(len(rows)), [f"{row.theirs}\n{row.what}" for row in rows])
     axes.set_xscale("log")
-    axes.set_xlim(left=min([1, *(row.ratio for row in rows)]) * 0.8)
+    axes.set_xlim(min([1, *ratios]) * 0.3, max([1, *ratios]) * 3)
     axes.axvline(1, color=GREY, linewidth=1)
     axes.invert_yaxis()
     axes.set_xlabel("times as long as ours", color=GREY, fontsize=9)
@@ -108,8 +119,10 @@ def plot(rows: Sequence[Row]) -> bytes:
     axes.xaxis.set_major_formatter("{x:g}")
     for spine in axes.spines.values():
         spine.set_visible(False)
-    for place, row in enumerate(rows):
-        axes.text(row.ratio, place, f" {row.ratio:.1f}", va="center", color=GREY, fontsize=8)
+    for place, ratio in enumerate(ratios):
+        side = "left" if ratio > 1 else "right"
+        text = f" {_short(ratio)} "
+        axes.text(ratio, place, text, ha=side, va="center", color=GREY, fontsize=8)
     return png(drawing)
 
 
