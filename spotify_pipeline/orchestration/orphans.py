@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import dagster as dg
 import psutil
-from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
 _GONE = (
     "The run's process is gone: it was killed, or the machine went down. What it captured is kept; "
@@ -23,6 +22,9 @@ def end(instance: dg.DagsterInstance) -> Sequence[str]:
     Runs that haven't said in which process they go on are left to Dagster's monitoring, and all
     runs where the history is a server's: their processes may be another machine's.
     """
+    # An instance has loaded it already; who only loads the graph would be a third slower with it.
+    from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
+
     if not isinstance(instance.event_log_storage, SqliteEventLogStorage):
         return []
     going_on = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))

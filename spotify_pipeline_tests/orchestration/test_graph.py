@@ -110,6 +110,7 @@ def test_loading_imports_only_what_the_deployment_needs(name: str) -> None:
         "matplotlib",
         "pandas",
         "pyspark",
+        "sqlalchemy",
         "sqlframe",
         "uvicorn",
     ]
