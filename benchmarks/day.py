@@ -158,7 +158,7 @@ def main() -> None:
     result.write(asked.results)
     if asked.large_rounds:
         compare(result, asked.playlists, 1000, GOAL, asked.large_rounds)
-    result.write(asked.results)
+        result.write(asked.results)
 
 
 if __name__ == "__main__":

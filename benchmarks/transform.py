@@ -134,7 +134,7 @@ def main() -> None:
             if asked.slow_rounds and "spark" in chosen:
                 compare(result, ["embedded", "spark"], folder, entries, asked.slow_rounds)
         sizes.append((entries, list(result.rows[-1].our_turns)))
-        result.write(asked.results)  # hours may be lost else
+        result.write(asked.results)  # what comes next may take hours
     grow(result, sizes)
     result.write(asked.results)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from spotify_pipeline.clock import frozen_clock, machine_clock, today
 from spotify_pipeline.deployment import (
@@ -106,12 +107,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _dev(arguments: argparse.Namespace) -> int:
-    from spotify_pipeline.orchestration.local_run import dagster_instance, prepare_dagster_home
+    from spotify_pipeline.orchestration.local_run import dagster_instance
 
-    deployment = read_deployment()
-    with dagster_instance(deployment):
-        pass  # opening it ends what would keep the queue from moving
-    home = prepare_dagster_home(deployment)
+    # Opened once before it serves, which ends what would keep its queue from moving.
+    with dagster_instance(read_deployment()) as instance:
+        home = Path(instance.root_directory)
     command = ["dagster", "dev", "-w", "workspace.yaml", "-p", arguments.port]
     os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))  # noqa: S606
 

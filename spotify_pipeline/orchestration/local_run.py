@@ -38,7 +38,7 @@ class RunOutcome:
         return not self.failed_steps and not self.red_checks
 
 
-def prepare_dagster_home(deployment: Deployment) -> Path:
+def _prepared_home(deployment: Deployment) -> Path:
     """The absolute path of the instance's folder, with the project's settings in it."""
     folder = deployment.dagster_home.absolute()
     try:
@@ -57,7 +57,7 @@ def prepare_dagster_home(deployment: Deployment) -> Path:
 @contextmanager
 def dagster_instance(deployment: Deployment) -> Iterator[dg.DagsterInstance]:
     """The deployment's instance, for the length of the block; runs that were killed are ended."""
-    folder = prepare_dagster_home(deployment)
+    folder = _prepared_home(deployment)
     try:
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             orphans.end(instance)

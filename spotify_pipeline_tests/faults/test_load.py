@@ -34,7 +34,7 @@ from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline.orchestration import asset_keys
-from spotify_pipeline.orchestration.local_run import prepare_dagster_home
+from spotify_pipeline.orchestration.local_run import dagster_instance
 from spotify_pipeline_tests.synthetic import document, entry, track
 
 pytestmark = [pytest.mark.slow, pytest.mark.load]
@@ -153,7 +153,7 @@ def remember_in_dagster(folder: Path, environment: dict[str, str]) -> None:
     days = sorted(attempts.days(FolderStore(deployment.lake_folder)))
     stages = (asset_keys.lake, asset_keys.landing, asset_keys.published)
     known = [asset_keys.RAW, *(key(table) for key in stages for table in contract.TABLES)]
-    with dg.DagsterInstance.from_config(str(prepare_dagster_home(deployment))) as instance:
+    with dagster_instance(deployment) as instance:
         for key in known:
             for day in days:
                 event = dg.AssetMaterialization(key, partition=day.isoformat())

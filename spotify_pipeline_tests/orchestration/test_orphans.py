@@ -5,12 +5,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
+from spotify_pipeline.deployment import read_deployment, read_environment
 from spotify_pipeline.orchestration import orphans
+from spotify_pipeline.orchestration.local_run import dagster_instance
 
 STARTED, FAILED = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
@@ -82,6 +85,16 @@ def test_a_run_that_named_no_process_is_left_alone(instance: dg.DagsterInstance)
     run = started(instance)
     assert orphans.end(instance) == []
     assert status(instance, run) is STARTED
+
+
+def test_every_command_that_opens_the_history_ends_them(tmp_path: Path) -> None:
+    deployment = read_deployment(
+        read_environment({"SPOTIFY_PIPELINE_HOME": str(tmp_path)}, tmp_path)
+    )
+    with dagster_instance(deployment) as instance:
+        run = started(instance, dead())
+    with dagster_instance(deployment) as instance:
+        assert status(instance, run) is FAILED
 
 
 def test_where_others_write_the_history_too_no_process_is_looked_for() -> None:

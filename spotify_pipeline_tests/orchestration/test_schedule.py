@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from spotify_pipeline.errors import RetryLater
 from spotify_pipeline.lake import attempts
@@ -103,6 +104,17 @@ def test_a_day_with_a_run_in_progress_is_left_alone(world: World, tags: dict[str
     assert tick(world, 7) is None
     world.instance.report_run_failed(run)
     assert tick(world, 8)
+
+
+def test_a_day_whose_run_was_killed_is_asked_for_again(world: World) -> None:
+    job = world.definitions.resolve_job_def("daily_snapshot")
+    run = world.instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags=RUNS_OF_DAY[0]
+    )
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    world.instance.report_engine_event("killed", run, EngineEventData.in_process(process.pid))
+    assert tick(world, 7)
 
 
 def test_a_playlist_that_is_added_while_the_ui_runs_is_asked_for(after_a_day: World) -> None:
