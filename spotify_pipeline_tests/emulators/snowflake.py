@@ -6,9 +6,9 @@ and roles, users, warehouses and grants. Everything is in memory. What it has no
 Snowflake error. For tests and demonstrations.
 
 Privileges are enforced where objects are made, changed, dropped, granted on, shown and described,
-and where pipes and stages are asked; whoever is unknown is an administrator. Where it differs from
-Snowflake without saying so: queries, DML, TRUNCATE and USE of anything but a role ask for no
-privilege, and there are no secondary roles; a transaction sees what others had committed when it
+where rows are read and changed, and where pipes and stages are asked; whoever is unknown is an
+administrator. Where it differs from Snowflake without saying so: USE of anything but a role asks
+for no privilege, nor does the warehouse, and there are no secondary roles; a transaction sees what others had committed when it
 began to look, where Snowflake shows each of its statements what is committed by then; who changes
 no row of a table, or only adds some, shuts nobody out, where Snowflake may; what is dropped can't
 be brought back; no statement is stopped after a time, and no lock waited for longer than

@@ -23,6 +23,7 @@ from spotify_pipeline_tests.emulators.snowflake_pipes import Pipes
 from spotify_pipeline_tests.emulators.snowflake_queries import Queries
 from spotify_pipeline_tests.emulators.snowflake_results import Result
 from spotify_pipeline_tests.emulators.snowflake_roles import Roles
+from spotify_pipeline_tests.emulators.snowflake_row_rights import RowRights
 from spotify_pipeline_tests.emulators.snowflake_sessions import Session, Warehouse
 from spotify_pipeline_tests.emulators.snowflake_show_grants import ShowGrants
 from spotify_pipeline_tests.emulators.snowflake_sign_in import SignIn
@@ -40,6 +41,7 @@ _VERB = re.compile(
 )
 _DEFINING = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"}
 _ASKING = {"SHOW", "DESC", "DESCRIBE"}
+_ROWS = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _REFUSED = {"COPY", "PUT", "GET", "REMOVE", "RM", "CALL", "EXECUTE", "UNDROP"}
 
 
@@ -70,6 +72,7 @@ class Account:
         )
         self._book = GrantBook(clock)
         self._authority = Authority(self._book)
+        self._rights = RowRights(self._book, self._authority)
         pipes = Pipes(
             self.catalogue,
             self.snowpipe,
@@ -134,6 +137,8 @@ class Account:
             raise errors.unsupported(verb)
         if verb in _DEFINING | _ASKING:
             return self._about_objects(session, verb, sql)
+        if verb in _ROWS:
+            self._rights.check(session, sql)
         return self._queries.prepare(session, verb, sql)
 
     def _about_objects(self, session: Session, verb: str, sql: str) -> Result | str:
@@ -190,6 +195,7 @@ class Account:
         name = session.qualified(reader.name())
         reader.end()
         if self._tables.exists(name):
+            self._rights.need(session, name, "TRUNCATE")
             self._tables.truncate(session, name)
         elif not if_exists:
             raise errors.missing("Table", ".".join(name))

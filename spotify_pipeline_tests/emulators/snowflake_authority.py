@@ -1,7 +1,6 @@
 """Who sees which object, and who may do what with it, by what has been granted.
 
 A session has what its role has, and the roles that come with it; secondary roles are not looked at.
-Queries and DML are not asked about.
 """
 
 from collections.abc import Sequence

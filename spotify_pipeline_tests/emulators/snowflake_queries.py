@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
 from spotify_pipeline_tests.emulators import snowflake_errors as errors
@@ -15,6 +14,7 @@ from spotify_pipeline_tests.emulators.snowflake_grant_book import ACCOUNT
 from spotify_pipeline_tests.emulators.snowflake_history import CopyHistory
 from spotify_pipeline_tests.emulators.snowflake_sessions import Session
 from spotify_pipeline_tests.emulators.snowflake_syntax import Name, parts
+from spotify_pipeline_tests.emulators.snowflake_table_sql import name_of, parsed
 
 ORGANIZATION, ACCOUNT_NAME = "LOOPBACK", "STANDIN"
 
@@ -81,7 +81,7 @@ class Queries:
         statement = parsed(sql)
         target = statement.this
         if isinstance(target, exp.Table):
-            session.lock(session.qualified(parts(_bare(target))))
+            session.lock(session.qualified(name_of(target)))
 
     def _told(self, session: Session, node: Any) -> Any:
         """A function's value in its place."""
@@ -161,20 +161,9 @@ class Queries:
         return node
 
 
-def parsed(sql: str) -> Any:
-    try:
-        return sqlglot.parse_one(sql, read="snowflake")
-    except sqlglot.ParseError as error:
-        raise errors.syntax(str(error)) from error
-
-
 def _select(row: tuple[str | None, ...]) -> Any:
     values = zip(row, _PIPE_COLUMNS, strict=True)
     return exp.select(*(exp.alias_(exp.convert(value), name) for value, name in values))
-
-
-def _bare(table: exp.Table) -> str:
-    return ".".join(part.sql("snowflake") for part in table.parts)
 
 
 def _within(session: Session, container: Name, table: str) -> Name:

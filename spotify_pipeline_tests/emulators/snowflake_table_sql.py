@@ -1,4 +1,4 @@
-"""Reads CREATE and ALTER of tables and views, and takes out what DuckDB has no use for."""
+"""Reads SQL about tables and views, and takes out of it what DuckDB has no use for."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sqlglot
 from sqlglot import exp
 
 from spotify_pipeline_tests.emulators import snowflake_errors as errors
-from spotify_pipeline_tests.emulators.snowflake_syntax import parts
+from spotify_pipeline_tests.emulators.snowflake_syntax import Name, parts
 
 
 def parsed(sql: str) -> Any:
@@ -14,6 +14,11 @@ def parsed(sql: str) -> Any:
         return sqlglot.parse_one(sql, read="snowflake")
     except sqlglot.ParseError as error:
         raise errors.syntax(str(error.errors[0].get("highlight", "statement"))) from error
+
+
+def name_of(table: exp.Table) -> Name:
+    """Its name as it is written, without what stands beside it."""
+    return parts(".".join(part.sql("snowflake") for part in table.parts))
 
 
 def take_comments(statement: exp.Expression) -> tuple[str, dict[str, str]]:

@@ -280,6 +280,38 @@ def test_who_manages_grants_sees_everything(admin: SnowflakeConnection, role: st
             "OWNERSHIP granted on STAGE SPOTIFY_DB.PIPES.SPOTIFY_STAGE",
         ),
         ("SPOTIFY_READER", "ALTER WAREHOUSE SPOTIFY_WH RESUME", "OPERATE granted on WAREHOUSE"),
+        (
+            "SPOTIFY_READER",
+            "INSERT INTO SPOTIFY_DB.OPS.TURN (taken_at) SELECT applied_at "
+            "FROM SPOTIFY_DB.OPS.SCHEMA_VERSION",
+            "INSERT granted on TABLE SPOTIFY_DB.OPS.TURN",
+        ),
+        (
+            "SPOTIFY_READER",
+            "UPDATE SPOTIFY_DB.OPS.TURN SET taken_at = NULL",
+            "UPDATE granted on TABLE SPOTIFY_DB.OPS.TURN",
+        ),
+        (
+            "SPOTIFY_PIPELINE",
+            "DELETE FROM SPOTIFY_DB.LANDING.SONG AS s WHERE s.song_id = 'x'",
+            "DELETE granted on TABLE SPOTIFY_DB.LANDING.SONG",
+        ),
+        (
+            "SPOTIFY_PIPELINE",
+            "MERGE INTO SPOTIFY_DB.OPS.LEDGER AS t USING (SELECT 1 AS n) AS s ON t.batch = s.n "
+            "WHEN MATCHED THEN DELETE",
+            "DELETE granted on TABLE SPOTIFY_DB.OPS.LEDGER",
+        ),
+        (
+            "SPOTIFY_PIPELINE",
+            "TRUNCATE TABLE SPOTIFY_DB.HISTORY.SONG",
+            "TRUNCATE granted on TABLE SPOTIFY_DB.HISTORY.SONG",
+        ),
+        (
+            "SPOTIFY_MONITOR",
+            "WITH songs AS (SELECT song_id FROM SPOTIFY_DB.LANDING.SONG) SELECT * FROM songs",
+            "SELECT granted on TABLE SPOTIFY_DB.LANDING.SONG",
+        ),
     ],
 )
 def test_what_a_role_may_not_do_names_the_privilege(
@@ -289,6 +321,23 @@ def test_what_a_role_may_not_do_names_the_privilege(
     error = refused(admin, statement)
     assert lacks(error)
     assert needed in str(error)
+
+
+def test_a_view_shows_what_its_readers_may_not_read_themselves(admin: SnowflakeConnection) -> None:
+    execute(
+        admin,
+        "CREATE VIEW SPOTIFY_DB.PUBLIC.LANDED AS SELECT count(*) AS n FROM SPOTIFY_DB.LANDING.SONG",
+    )
+    execute(admin, "USE ROLE SPOTIFY_READER")
+    execute(admin, "USE SCHEMA SPOTIFY_DB.PUBLIC")
+    assert execute(admin, "WITH song AS (SELECT n FROM landed) SELECT n FROM song") == [(0,)]
+    for statement in (
+        "SELECT count(*) FROM LANDING.SONG",
+        "SELECT n FROM landed WHERE n IN (SELECT 0 FROM LANDING.SONG)",
+    ):
+        assert refused(admin, statement).errno == 2003
+    execute(admin, "USE ROLE ACCOUNTADMIN")
+    execute(admin, "DROP VIEW SPOTIFY_DB.PUBLIC.LANDED")
 
 
 @pytest.mark.parametrize(
