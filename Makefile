@@ -38,7 +38,8 @@ parity-spark4: .venv-spark4/done  ## the parity tests on Spark 4.1 with ANSI, as
 	JAVA_HOME=$(CURDIR)/spotify_pipeline_tests/engines/spark4 \
 	.venv-spark4/bin/pytest spotify_pipeline_tests/engines/test_spark.py
 
-bench: .venv/bench  ## next to what people would use instead, into docs/performance.md; an hour
+bench: .venv/bench  ## next to what people would use instead, into docs/performance.md; hours
+	rm -rf build/benchmarks
 	$(BIN)/python -m benchmarks.transform
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.day

@@ -7,10 +7,11 @@ ratio is taken within a round; told are the median of the rounds and the spread.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 RESULTS = Path("build/benchmarks")
 ROUNDS = 5
@@ -95,6 +96,9 @@ class Figure:
         return f"{self.what}: {self.value:.3g} {self.unit} ({spread}{goal})"
 
 
+_Told = TypeVar("_Told", Row, Figure)
+
+
 @dataclass
 class Result:
     """All that one benchmark found."""
@@ -113,8 +117,21 @@ class Result:
                 self.figures.append(one)
 
     def write(self, folder: Path) -> None:
+        """Into its file, in the place of the same rows and figures of an earlier run; what that
+        found besides stays, so that a part can be measured anew."""
+        file = folder / f"{self.name}.json"
+        known = read(file) if file.exists() else Result(self.name)
+        rows = {(row.what, row.ours, row.theirs): row for row in [*known.rows, *self.rows]}
+        figures = {figure.what: figure for figure in [*known.figures, *self.figures]}
+        told = Result(self.name, _grouped(rows.values()), _grouped(figures.values()))
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.json").write_text(json.dumps(asdict(self), indent=1) + "\n")
+        file.write_text(json.dumps(asdict(told), indent=1) + "\n")
+
+
+def _grouped(found: Collection[_Told]) -> list[_Told]:
+    """In their order, but those about the same thing together."""
+    order = list(dict.fromkeys(one.what for one in found))
+    return sorted(found, key=lambda one: order.index(one.what))
 
 
 def read(file: Path) -> Result:

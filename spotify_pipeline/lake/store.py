@@ -124,14 +124,8 @@ class FolderStore:
             raise _unreadable(error) from error
 
     def list_keys(self, prefix: str) -> list[str]:
-        folder = self.root / prefix.rpartition("/")[0]
-        found = []
-        for parent, folders, names in os.walk(folder, onerror=_raise_unless_missing):
-            above = "" if Path(parent) == self.root else f"{Path(parent).relative_to(self.root)}/"
-            if len(above) < len(prefix):  # here it may begin otherwise; below it is the same
-                folders[:] = [name for name in folders if f"{above}{name}/".startswith(prefix)]
-            found += [f"{above}{name}" for name in names if not name.startswith(".")]
-        return sorted(key for key in found if key.startswith(prefix))
+        folder, slash, _ = prefix.rpartition("/")
+        return sorted(_keys_below(self.root / folder, f"{folder}{slash}", prefix))
 
     def uri(self, key: str) -> str:
         return (self.root / key).absolute().as_uri()
@@ -141,10 +135,22 @@ class FolderStore:
         yield [self.root / key for key in keys]
 
 
-def _raise_unless_missing(error: OSError) -> None:
-    """A folder that isn't there is empty; one that can't be read is not."""
-    if not isinstance(error, FileNotFoundError):
+def _keys_below(folder: Path | str, above: str, prefix: str) -> Iterator[str]:
+    """Those that begin with `prefix` in a folder whose own key is `above`."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except FileNotFoundError:
+        return  # a folder that isn't there is empty; one that can't be read is not
+    except OSError as error:
         raise _unreadable(error) from error
+    for entry in entries:
+        key = above + entry.name
+        if entry.is_dir():
+            if f"{key}/".startswith(prefix) and not entry.is_symlink():
+                yield from _keys_below(entry.path, f"{key}/", prefix)
+        elif key.startswith(prefix) and not entry.name.startswith("."):
+            yield key
 
 
 def _unreadable(error: OSError) -> FixConfiguration:

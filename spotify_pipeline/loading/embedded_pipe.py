@@ -135,7 +135,7 @@ class EmbeddedPipe:
             )
         }
         found = self.store.list_keys(keys.table_prefix(table.name))
-        return [key for key in found if keys.parse_batch_file(key) and key not in taken]
+        return [key for key in found if key not in taken and keys.parse_batch_file(key)]
 
     def _take(self, session: Session, table: contract.Table, key: str) -> FileLoad:
         at = self.clock()

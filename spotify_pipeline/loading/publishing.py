@@ -241,21 +241,23 @@ def _not_noted(
     ]
 
 
-def definition(table: contract.Table) -> str:
-    """`PUBLIC.TB_<table>` as a query over HISTORY: of each id the row that was fetched last."""
-    return _definition(table, f"HISTORY.{table.name}")
+def definition(table: contract.Table, condition: str = "") -> str:
+    """`PUBLIC.TB_<table>` as a query over HISTORY: of each id the row that was fetched last.
 
-
-def _definition(table: contract.Table, source: str) -> str:
+    A condition, WHERE and all, is one on the id.
+    """
+    # Ranking all rows of an id would do without the join, and sort years of them for each day.
     identity = _identity(table)
     columns = ", ".join(contract.current(table).column_names)
     return (
-        f"SELECT {columns} FROM (SELECT h.*, "
-        f"MIN(snapshot_date) OVER (PARTITION BY {identity}) AS first_seen, "
-        f"MAX(snapshot_date) OVER (PARTITION BY {identity}) AS last_seen, "
-        f"ROW_NUMBER() OVER (PARTITION BY {identity} "
-        f"ORDER BY fetched_at DESC, snapshot_date DESC) AS place "
-        f"FROM {source} AS h) AS ranked WHERE place = 1"
+        f"SELECT {columns} FROM (SELECT h.*, seen.first_seen, seen.last_seen, "
+        f"ROW_NUMBER() OVER (PARTITION BY h.{identity} ORDER BY h.snapshot_date DESC) AS place "
+        f"FROM HISTORY.{table.name} AS h JOIN (SELECT {identity} AS seen_id, "
+        f"MIN(snapshot_date) AS first_seen, MAX(snapshot_date) AS last_seen, "
+        f"MAX(fetched_at) AS last_fetched FROM HISTORY.{table.name} {condition} "
+        f"GROUP BY {identity}) AS seen "
+        f"ON h.{identity} = seen.seen_id AND h.fetched_at = seen.last_fetched) AS ranked "
+        f"WHERE place = 1"
     )
 
 
@@ -348,12 +350,9 @@ def _replace_day(session: Session, table: contract.Table, manifest: Manifest) ->
 def _restore_missing(table: contract.Table) -> str:
     """Applies the definition to the ids that HISTORY has and PUBLIC lacks: the touched ones."""
     identity = _identity(table)
-    missing = (
-        f"(SELECT * FROM HISTORY.{table.name} WHERE {identity} NOT IN "
-        f"(SELECT {identity} FROM PUBLIC.TB_{table.name}))"
-    )
+    missing = f"WHERE {identity} NOT IN (SELECT {identity} FROM PUBLIC.TB_{table.name})"
     columns = ", ".join(contract.current(table).column_names)
-    return f"INSERT INTO PUBLIC.TB_{table.name} ({columns}) {_definition(table, missing)}"
+    return f"INSERT INTO PUBLIC.TB_{table.name} ({columns}) {definition(table, missing)}"
 
 
 def _moment(at: datetime) -> str:

@@ -8,14 +8,15 @@ Snowflake error. For tests and demonstrations.
 Privileges are enforced where objects are made, changed, dropped, granted on, shown and described,
 where rows are read and changed, and where pipes and stages are asked; whoever is unknown is an
 administrator. Where it differs from Snowflake without saying so: USE of anything but a role asks
-for no privilege, nor does the warehouse, and there are no secondary roles; a transaction sees what others had committed when it
-began to look, where Snowflake shows each of its statements what is committed by then; who changes
-no row of a table, or only adds some, shuts nobody out, where Snowflake may; what is dropped can't
-be brought back; no statement is stopped after a time, and no lock waited for longer than
-`lock_seconds`; credentials for S3 are not kept for an hour; a transaction in which a statement
-failed can only be rolled back; a text longer than its VARCHAR(n) is taken; division and AVG are
-floating point; TIMESTAMP_TZ keeps the instant, not the offset; some words are reserved in DuckDB
-alone (a column can't be called AT); sessions are in UTC, in Snowflake by default in Los Angeles.
+for no privilege, nor does the warehouse, and there are no secondary roles; a transaction sees what
+others had committed when it began to look, where Snowflake shows each of its statements what is
+committed by then; who changes no row of a table, or only adds some, shuts nobody out, where
+Snowflake may; what is dropped can't be brought back; no statement is stopped after a time, and no
+lock waited for longer than `lock_seconds`; credentials for S3 are not kept for an hour; a
+transaction in which a statement failed can only be rolled back; a text longer than its VARCHAR(n)
+is taken; division and AVG are floating point; TIMESTAMP_TZ keeps the instant, not the offset; some
+words are reserved in DuckDB alone (a column can't be called AT); sessions are in UTC, in Snowflake
+by default in Los Angeles.
 """
 
 import argparse
