@@ -99,9 +99,7 @@ def fill(home: Path, days: list[date]) -> None:
             body = document(songs, playlist_id, day=day, fetched_at=noon(day))
             assert store.put_new(keys.raw(day, playlist_id), body)
         attempts.record(store, day, noon(day), Attempt(tuple(OF_TWENTY), ()))
-    made = {}
-    for day in days:
-        made |= batch.issue(store, EmbeddedEngine(), [day], frozen_clock(noon(day)))
+    made = batch.issue(store, EmbeddedEngine(), days, frozen_clock(noon(days[-1])))
     with database.session() as session:
         for table in contract.TABLES:
             EmbeddedPipe(store, frozen_clock(noon(days[-1]))).load(session, table)
