@@ -52,3 +52,8 @@ def anchors(page: Path) -> set[str]:
     """The headings of a page, as links name them."""
     headings = re.findall(r"^#+ +(.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def retention_grants() -> list[str]:
+    """What an administrator of Snowflake types where the job `retention` shall delete in `aws`."""
+    return re.findall(r"^(GRANT DELETE .*);$", text_of("docs/operating.md"), re.MULTILINE)

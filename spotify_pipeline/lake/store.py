@@ -146,8 +146,8 @@ def _keys_below(folder: Path | str, above: str, prefix: str) -> Iterator[str]:
         raise _unreadable(error) from error
     for entry in entries:
         key = above + entry.name
-        if entry.is_dir():
-            if f"{key}/".startswith(prefix) and not entry.is_symlink():
+        if entry.is_dir(follow_symlinks=False):
+            if f"{key}/".startswith(prefix):
                 yield from _keys_below(entry.path, f"{key}/", prefix)
         elif key.startswith(prefix) and not entry.name.startswith("."):
             yield key

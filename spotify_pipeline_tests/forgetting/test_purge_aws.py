@@ -1,10 +1,8 @@
 """Forgetting in the deployment aws, on its stand-ins, by an administrator of both."""
 
 import gzip
-import re
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +11,13 @@ from spotify_pipeline.definitions import build_defs
 from spotify_pipeline.lake import keys, manifests
 from spotify_pipeline.loading import arrival, publishing
 from spotify_pipeline.orchestration.retention import RETENTION, last_kept
+from spotify_pipeline_tests import docs
 from spotify_pipeline_tests.orchestration.team import CLOCK, Team, cloud, team
 from spotify_pipeline_tests.synthetic import document, entry, track
 
 __all__ = ["cloud", "team"]  # fixtures
 pytestmark = pytest.mark.slow
 
-DOCS = Path(__file__).parents[2] / "docs"
-GRANTS = re.compile(r"^(GRANT DELETE .*);$", re.MULTILINE)
 CHART, RADIO = "C" * 22, "R" * 22
 
 
@@ -139,8 +136,7 @@ def test_the_job_says_which_right_it_lacks_and_with_those_of_the_page_it_forgets
     assert f"spotify-pipeline purge --before {last_kept(deployment, CLOCK)} --yes" in said
     assert b"USanna" in gzip.decompress(team.store.get(keys.raw(team.day, CHART)))
 
-    grants = GRANTS.findall((DOCS / "operating.md").read_text())
-    assert grants
+    grants = docs.retention_grants()
     for grant in grants:
         team.cloud.execute(grant)
     try:

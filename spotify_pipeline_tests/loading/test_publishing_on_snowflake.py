@@ -26,6 +26,7 @@ from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Database, Session
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
 from spotify_pipeline.orchestration.database import build_database
+from spotify_pipeline_tests import docs
 from spotify_pipeline_tests.emulators.cloud import Cloud
 from spotify_pipeline_tests.loading.rows import NOON, ODD, Row, row
 from spotify_pipeline_tests.loading.test_publishing_in_any_order import DAYS, Publishing
@@ -36,6 +37,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        for grant in docs.retention_grants():  # LANDING is emptied in the pipeline's name here
+            cloud.execute(grant)
         yield cloud
 
 

@@ -65,8 +65,9 @@ def _environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def scratch(cloud: Cloud) -> str:
-    """An empty table of one number."""
+    """An empty table of one number, with which the pipeline may do as it likes."""
     cloud.execute(f"CREATE OR REPLACE TABLE {SCRATCH} (n NUMBER(38,0))")
+    cloud.execute(f"GRANT INSERT, UPDATE, DELETE ON TABLE {SCRATCH} TO ROLE SPOTIFY_PIPELINE")
     return SCRATCH
 
 
