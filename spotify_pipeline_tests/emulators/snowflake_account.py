@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from spotify_pipeline.clock import Clock
@@ -41,6 +42,9 @@ _VERB = re.compile(
 )
 _DEFINING = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"}
 _ASKING = {"SHOW", "DESC", "DESCRIBE"}
+_IDLE = timedelta(minutes=5)
+"""How long a transaction may sit idle where others wait for it."""
+
 _ROWS = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _REFUSED = {"COPY", "PUT", "GET", "REMOVE", "RM", "CALL", "EXECUTE", "UNDROP"}
 
@@ -123,6 +127,7 @@ class Account:
 
     def answer(self, session: Session, sql: str) -> Result | str:
         session.find_footing()
+        session.asked_at = now = self.catalogue.clock()
         found = _VERB.match(sql)
         verb = found[1].upper() if found else ""
         if verb in ("BEGIN", "START", "COMMIT", "ROLLBACK", "USE", "TRUNCATE"):
@@ -138,6 +143,7 @@ class Account:
         if verb in _DEFINING | _ASKING:
             return self._about_objects(session, verb, sql)
         if verb in _ROWS:
+            self.warehouse.end_idle(now - _IDLE)
             self._rights.check(session, sql)
         return self._queries.prepare(session, verb, sql)
 

@@ -39,6 +39,10 @@ class Locks:
             self._owners[table] = session
             return is_new
 
+    def is_held_by(self, session: object) -> bool:
+        with self._changed:
+            return session in self._owners.values()
+
     def give_back(self, table: str) -> None:
         with self._changed:
             del self._owners[table]

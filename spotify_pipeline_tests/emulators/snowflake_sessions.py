@@ -6,6 +6,7 @@ A transaction in which a statement failed can't go on, as in DuckDB and unlike S
 import contextlib
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -59,6 +60,12 @@ class Warehouse:
             self.end(session)
         self._fakesnow.duck_conn.close()
 
+    def end_idle(self, since: datetime) -> None:
+        """Ends those that hold a lock and have asked for nothing since then: their client died."""
+        for session in list(self.sessions.values()):
+            if session.asked_at < since and self.locks.is_held_by(session):
+                self.end(session)
+
     def end(self, session: "Session") -> None:
         """What is not committed is lost."""
         self.sessions.pop(session.token, None)
@@ -78,6 +85,7 @@ class Session(FakeSnowflakeConnection):
     role = "ACCOUNTADMIN"
     warehouse: str | None = None
     lock_timeout: int | None = None
+    asked_at = datetime.max.replace(tzinfo=UTC)
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, results: dict[str, Any], autocommit: bool
