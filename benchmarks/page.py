@@ -25,14 +25,19 @@ _BAR, _SCALE = 0.34, 0.6  # inches
 _PACKAGES = ("dagster", "duckdb", "pyspark", "spotipy", "pandas", "polars", "orjson", "dlt")
 
 
-def page(results: Sequence[Result], template: str, machine: str) -> str:
+def page(results: Sequence[Result], template: str, machine: str, remark: str) -> str:
     """The page's text. What a run left out stays out of its tables."""
     tables = {
         result.name: f"{_rows(result.rows)}\n{_figures(result.figures)}".strip()
         for result in results
     }
     nothing = dict.fromkeys(NAMES, "Not measured in this run.")
-    return Template(template).substitute(nothing | tables, machine=machine, missed=_missed(results))
+    return Template(template).substitute(
+        nothing | tables,
+        machine=machine,
+        remark=f"\n\n{remark}" if remark else "",
+        missed=_missed(results),
+    )
 
 
 def _rows(rows: Sequence[Row]) -> str:
@@ -129,11 +134,12 @@ def plot(rows: Sequence[Row]) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=rounds.RESULTS)
+    parser.add_argument("--remark", default="", help="what to know of how these were measured")
     asked = parser.parse_args()
     files = [asked.results / f"{name}.json" for name in NAMES]
     results = [rounds.read(file) for file in files if file.exists()]
     template = Path(__file__).with_name("page.md").read_text()
-    PAGE.write_text(page(results, template, _machine()))
+    PAGE.write_text(page(results, template, _machine(), asked.remark))
     PLOT.write_bytes(plot([row for r in results for row in r.rows if not row.floor]))
     print(f"{PAGE} and {PLOT} written")
 

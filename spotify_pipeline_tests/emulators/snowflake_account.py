@@ -21,7 +21,7 @@ from spotify_pipeline_tests.emulators.snowflake_grants import Grants, Objects
 from spotify_pipeline_tests.emulators.snowflake_history import CopyHistory
 from spotify_pipeline_tests.emulators.snowflake_integrations import Integrations
 from spotify_pipeline_tests.emulators.snowflake_pipes import Pipes
-from spotify_pipeline_tests.emulators.snowflake_queries import Queries
+from spotify_pipeline_tests.emulators.snowflake_queries import CHANGING, Queries
 from spotify_pipeline_tests.emulators.snowflake_results import Result
 from spotify_pipeline_tests.emulators.snowflake_roles import Roles
 from spotify_pipeline_tests.emulators.snowflake_row_rights import RowRights
@@ -43,7 +43,7 @@ _VERB = re.compile(
 _DEFINING = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"}
 _ASKING = {"SHOW", "DESC", "DESCRIBE"}
 _IDLE = timedelta(minutes=5)
-"""How long a transaction may sit idle where others wait for it."""
+"""How long a transaction with a lock may sit idle, once somebody else wants to change rows."""
 
 _ROWS = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _REFUSED = {"COPY", "PUT", "GET", "REMOVE", "RM", "CALL", "EXECUTE", "UNDROP"}
@@ -142,8 +142,9 @@ class Account:
             raise errors.unsupported(verb)
         if verb in _DEFINING | _ASKING:
             return self._about_objects(session, verb, sql)
-        if verb in _ROWS:
+        if verb in CHANGING:
             self.warehouse.end_idle(now - _IDLE)
+        if verb in _ROWS:
             self._rights.check(session, sql)
         return self._queries.prepare(session, verb, sql)
 

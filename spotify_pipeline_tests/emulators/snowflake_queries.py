@@ -33,7 +33,7 @@ _PIPE_COLUMNS = (
     "IS_AUTOINGEST_ENABLED",
     "NOTIFICATION_CHANNEL_NAME",
 )
-_CHANGING = {"UPDATE", "DELETE", "MERGE"}
+CHANGING = {"UPDATE", "DELETE", "MERGE"}
 
 Function = Callable[..., str]
 """A SYSTEM$ function: gets the session and the arguments as text."""
@@ -61,7 +61,7 @@ class Queries:
 
     def prepare(self, session: Session, verb: str, sql: str) -> str:
         """The statement as fakesnow shall have it. May wait for a lock."""
-        if verb in _CHANGING:
+        if verb in CHANGING:
             self._before_change(session, sql)
         if not _ASKING.search(sql):
             return sql

@@ -705,25 +705,3 @@ def test_the_servers_own_thread_loads_too(s3_and_server: tuple[Any, SnowflakeSer
             time.sleep(0.05)
         assert lab.ids() == ["a"]
     tell_of_new_objects(s3, usual.queue_arn)
-
-
-# Sessions
-
-
-def test_who_went_away_with_a_lock_keeps_it_for_five_minutes(
-    lab: Lab, server: SnowflakeServer, clock: ShiftedClock
-) -> None:
-    lab.load("t.csv.gz", row("a"), row("b"))
-    delete = f"DELETE FROM {lab.table} WHERE id = 'a'"
-    with connect(server) as gone:
-        for statement in ("BEGIN", f"DELETE FROM {lab.table}"):
-            gone.cursor().execute(statement)
-        lab.execute("ALTER SESSION SET LOCK_TIMEOUT = 0")
-        clock.shift = timedelta(minutes=4)
-        with pytest.raises(ProgrammingError, match="has locked table"):
-            lab.execute(delete)
-        clock.shift = timedelta(minutes=6)
-        lab.execute(delete)
-        with pytest.raises(ProgrammingError):
-            gone.cursor().execute("COMMIT")
-    assert lab.ids() == ["b"]

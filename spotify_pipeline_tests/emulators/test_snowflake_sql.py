@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from snowflake.connector.errors import DatabaseError
 
 from spotify_pipeline_tests.emulators.snowflake import SnowflakeServer
 from spotify_pipeline_tests.emulators.snowflake_lab import (
+    ShiftedClock,
     ask,
     connect,
     execute,
@@ -36,7 +38,9 @@ def aws_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server(aws_url: str) -> Iterator[SnowflakeServer]:
-    with SnowflakeServer(aws_url, loads_by_itself=False, lock_seconds=1) as server:
+    with SnowflakeServer(
+        aws_url, loads_by_itself=False, lock_seconds=1, clock=ShiftedClock()
+    ) as server:
         with connect(server) as connection:
             execute(connection, "CREATE DATABASE SPOTIFY_DB")
         yield server
@@ -340,6 +344,27 @@ def test_waiting_for_a_lock_comes_to_an_end(
         execute(another, f"INSERT INTO {schema}.T VALUES (1)")
     execute(connection, "ROLLBACK")
     assert execute(connection, f"SELECT n FROM {schema}.T ORDER BY n") == [(0,), (1,)]
+
+
+def test_who_went_away_with_a_lock_keeps_it_for_five_minutes(
+    server: SnowflakeServer, connection: SnowflakeConnection, schema: str
+) -> None:
+    execute(connection, f"CREATE TABLE {schema}.T (n NUMBER)")
+    execute(connection, f"INSERT INTO {schema}.T VALUES (0), (1)")
+    clock = server.clock
+    assert isinstance(clock, ShiftedClock)
+    with connect(server) as gone:
+        execute(gone, "BEGIN")
+        execute(gone, f"DELETE FROM {schema}.T")
+        try:
+            clock.shift = timedelta(minutes=4)
+            assert refused(connection, f"DELETE FROM {schema}.T WHERE n = 0").errno == 625
+            clock.shift = timedelta(minutes=6)
+            execute(connection, f"DELETE FROM {schema}.T WHERE n = 0")
+        finally:
+            clock.shift = timedelta()
+        refused(gone, "COMMIT")
+    assert execute(connection, f"SELECT n FROM {schema}.T") == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from spotify_pipeline.ingest import client as client_module
 from spotify_pipeline.ingest.client import Credentials, SpotifyClient
 from spotify_pipeline.ingest.refusals import Unavailable, judge_answer
 from spotify_pipeline.ingest.sessions import session
-from spotify_pipeline_tests.ingest.answering import APP, ID, USER
+from spotify_pipeline_tests.ingest.answering import APP, ID, USER, no_naps
+
+__all__ = ["no_naps"]  # a fixture
 
 
 @contextmanager
