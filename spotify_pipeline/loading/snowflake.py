@@ -143,7 +143,7 @@ class SnowflakeDatabase:
 
     connect: Callable[[Waits], AbstractContextManager[Any]]
     lake_prefix: str
-    waits: Waits = WORKING
+    waits: Waits
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:

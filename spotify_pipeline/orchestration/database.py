@@ -70,10 +70,10 @@ class SnowflakeAccount(DatabaseResource):
             self._tag = f"spotify_pipeline run={run.run_id} partition={day}"
 
     def database(self) -> Database:
-        from spotify_pipeline.loading.snowflake import SnowflakeDatabase
+        from spotify_pipeline.loading.snowflake import WORKING, SnowflakeDatabase
 
         self._require_settings()
-        return SnowflakeDatabase(self._connect, self.lake_prefix)
+        return SnowflakeDatabase(self._connect, self.lake_prefix, WORKING)
 
     def for_a_look(self) -> Database:
         from spotify_pipeline.loading.snowflake import LOOKING, SnowflakeDatabase

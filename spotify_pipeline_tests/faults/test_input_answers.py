@@ -130,7 +130,7 @@ def captured(spotify: _Spotify, store: FolderStore, ids: Sequence[str]) -> list[
     )
 
 
-@examples(60)
+@examples(30)
 @given(st.fixed_dictionaries({kind: bodies(kind) for kind in ANSWERS}))
 @example(said())
 @example(said(playlist=NAMED.replace(b"NAME", b'"half a pair: \\ud83d"')))
