@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from spotify_pipeline.errors import FixConfiguration, RetryLater
-from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
+from spotify_pipeline.lake.store import ASIDE, FolderStore, ObjectStore, S3Store
 
 _AT_A_TIME = 1000
 """As many objects S3 deletes by one call."""
@@ -20,8 +20,11 @@ class Eraser(Protocol):
     """What is done to a lake that an `ObjectStore` doesn't do."""
 
     def found(self, prefix: str) -> Mapping[str, int]:
-        """All keys that begin with `prefix`, deleted ones of which versions are left too, by the
-        number of their versions."""
+        """All keys that begin with `prefix`, by the number of their versions: deleted ones of which
+        versions are left too, and what writers that were cut off have left."""
+
+    def older(self, key: str) -> Iterator[bytes]:
+        """What an object once was, of which versions are left."""
 
     def delete(self, keys: Collection[str]) -> None:
         """Takes the objects away, with all versions; those that are gone are no error."""
@@ -29,6 +32,11 @@ class Eraser(Protocol):
     def replace(self, key: str, body: bytes) -> None:
         """Puts `body` in the place of an object, at once: there is no moment without one. Then no
         older version is left."""
+
+
+def is_aside(key: str) -> bool:
+    """Whether a key is of what a writer has not given its name yet, and never will."""
+    return key.rpartition("/")[2].startswith(ASIDE)
 
 
 def eraser_of(store: ObjectStore) -> Eraser:
@@ -43,7 +51,13 @@ class FolderEraser:
     store: FolderStore
 
     def found(self, prefix: str) -> Mapping[str, int]:
-        return dict.fromkeys(self.store.list_keys(prefix), 1)
+        folder = self.store.root / prefix.rpartition("/")[0]
+        rests = (rest.relative_to(self.store.root).as_posix() for rest in folder.rglob(f"{ASIDE}*"))
+        rests = (rest for rest in rests if rest.startswith(prefix))
+        return dict.fromkeys([*self.store.list_keys(prefix), *rests], 1)
+
+    def older(self, key: str) -> Iterator[bytes]:  # noqa: ARG002
+        return iter(())
 
     def delete(self, keys: Collection[str]) -> None:
         with self._explained():
@@ -55,7 +69,7 @@ class FolderEraser:
     def replace(self, key: str, body: bytes) -> None:
         path = self.store.root / key
         with self._explained():
-            descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+            descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=ASIDE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(body)
                 file.flush()
@@ -66,7 +80,7 @@ class FolderEraser:
 
     def _clean(self, folder: Path) -> None:
         """Takes away what writers that were cut off have left in a folder, and an empty one."""
-        for rest in folder.glob(".writing-*"):
+        for rest in folder.glob(f"{ASIDE}*"):
             rest.unlink(missing_ok=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -90,15 +104,25 @@ class S3Eraser:
 
     def found(self, prefix: str) -> Mapping[str, int]:
         counts: dict[str, int] = {}
-        for key, _, _ in self._versions(prefix):
+        for key, *_ in self._versions(prefix):
             counts[key] = counts.get(key, 0) + 1
         return counts
+
+    def older(self, key: str) -> Iterator[bytes]:
+        for found, version, is_latest, is_marker in self._versions(key):
+            if found == key and not is_latest and not is_marker:
+                with self._explained():
+                    answer = self.store.client.get_object(
+                        Bucket=self.store.bucket, Key=self.store.prefix + key, VersionId=version
+                    )
+                    body: bytes = answer["Body"].read()
+                yield body
 
     def delete(self, keys: Collection[str]) -> None:
         wanted = set(keys)
         for folder, _ in groupby(sorted(wanted), key=lambda key: key.rpartition("/")[0]):
             found = self._versions(f"{folder}/")
-            self._delete([(key, version) for key, version, _ in found if key in wanted])
+            self._delete([(key, version) for key, version, *_ in found if key in wanted])
 
     def replace(self, key: str, body: bytes) -> None:
         with self._explained():
@@ -106,18 +130,21 @@ class S3Eraser:
                 Bucket=self.store.bucket, Key=self.store.prefix + key, Body=body
             )
         found = self._versions(key)
-        self._delete([(k, version) for k, version, is_new in found if k == key and not is_new])
+        self._delete(
+            [(k, version) for k, version, is_latest, _ in found if k == key and not is_latest]
+        )
 
-    def _versions(self, prefix: str) -> Iterator[tuple[str, str, bool]]:
-        """Key, version and whether it is the latest one."""
+    def _versions(self, prefix: str) -> Iterator[tuple[str, str, bool, bool]]:
+        """Key, version, whether it is the latest one, and whether it only says "deleted"."""
         with self._explained():
             pages = self.store.client.get_paginator("list_object_versions").paginate(
                 Bucket=self.store.bucket, Prefix=self.store.prefix + prefix
             )
             for page in pages:
-                for each in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
-                    key = each["Key"].removeprefix(self.store.prefix)
-                    yield key, each["VersionId"], each["IsLatest"]
+                for kind in ("Versions", "DeleteMarkers"):
+                    for each in page.get(kind, ()):
+                        key = each["Key"].removeprefix(self.store.prefix)
+                        yield key, each["VersionId"], each["IsLatest"], kind == "DeleteMarkers"
 
     def _delete(self, versions: list[tuple[str, str]]) -> None:
         for start in range(0, len(versions), _AT_A_TIME):
@@ -151,7 +178,8 @@ class S3Eraser:
 
 def _refused(said: str) -> FixConfiguration:
     return FixConfiguration(
-        f"S3 refuses it: {said}. Forgetting takes s3:ListBucketVersions, s3:PutObject, "
-        f"s3:DeleteObject and s3:DeleteObjectVersion, which the pipeline's own role has not. Run "
-        f"spotify-pipeline purge with an administrator's AWS_PROFILE; it goes on where it was."
+        f"S3 refuses it: {said}. Forgetting takes s3:ListBucketVersions, s3:GetObjectVersion, "
+        f"s3:PutObject, s3:DeleteObject and s3:DeleteObjectVersion, which the pipeline's own role "
+        f"has not. Run spotify-pipeline purge with an administrator's AWS_PROFILE; it goes on "
+        f"where it was."
     )

@@ -1,28 +1,28 @@
 """What would go: found anew each time, in the lake and the database, so that a purge that was cut
 off is gone on with by planning again."""
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from spotify_pipeline import contract
 from spotify_pipeline.clock import Clock
-from spotify_pipeline.errors import MALFORMED, FixConfiguration
+from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.forgetting import rows
 from spotify_pipeline.forgetting.erasing import Eraser
 from spotify_pipeline.forgetting.loaders import Loader
-from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject, unsearchable
+from spotify_pipeline.forgetting.search import Naming, search
+from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject
 from spotify_pipeline.forgetting.view import Without
 from spotify_pipeline.lake import batch, keys
 from spotify_pipeline.lake.batch import Outcome
-from spotify_pipeline.lake.store import AT_ONCE, ObjectStore
+from spotify_pipeline.lake.manifests import Manifest
+from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session
 
-# In the order in which they go: first what makes a batch real, last what all is known from.
-ORDER = (keys.MANIFESTS, keys.TRANSFORMED, keys.REPORTS, keys.ATTEMPTS, keys.RAW)
+# In the order in which they go: first reports, which nothing else tells of, then what makes a batch
+# real, last what all is known from.
+ORDER = (keys.REPORTS, keys.MANIFESTS, keys.TRANSFORMED, keys.ATTEMPTS, keys.RAW)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Plan:
     """What goes of a subject.
 
     `gone` are days of which nothing stays, `rebuilt` those that stay without it. `objects` go, with
-    so many versions; `redacted` are objects that stay without it.
+    so many versions; `redacted` are objects that stay without it. As a report looks back over all
+    days before it, the reports from `since` on go, the first day that names it.
     """
 
     subject: Subject
@@ -50,6 +51,7 @@ class Plan:
     objects: Mapping[str, int]
     redacted: Sequence[str]
     rows: Mapping[str, int]
+    since: date = date.max
 
     @property
     def is_empty(self) -> bool:
@@ -68,32 +70,35 @@ def plan(place: Place, subject: Subject) -> Plan:
         objects = {key: listed[key] for key, day in found if day < subject.before}
         days = {day for _, day in found if day < subject.before} | {each.day for each in speaking}
         return Plan(subject, sorted(days), [], objects, [], counts)
-    named = _named_in(place.store, subject, listed)
-    redacted = [key for key, is_redacted in named.items() if is_redacted]
-    taken = [key for key in listed if subject.takes(key)]
-    days = {keys.day_of(key) for key in [*named, *taken] if not key.startswith(keys.ATTEMPTS)}
+    namings = search(place.store, place.eraser, subject, listed)
+
+    def which(*ways: Naming) -> list[str]:
+        return [key for key, naming in namings.items() if naming in ways]
+
+    naming = which(Naming.WHOLE, Naming.IN_PART, Naming.IN_A_BATCH)
+    since = min([*map(keys.day_of, naming), *(each.day for each in speaking)], default=date.max)
+    days = {keys.day_of(key) for key in naming if not key.startswith(keys.ATTEMPTS)}
     days |= {each.day for each in speaking if each.table != "OPS.MISSED"}
     gone, rebuilt = _fates(place, subject, sorted(days))
-    kept = _kept(place.store, subject, rebuilt)
-    objects = {key: listed[key] for key in [*superseded(found, gone, rebuilt, kept), *taken]}
-    return Plan(subject, gone, rebuilt, objects, redacted, counts)
+    going = superseded(found, since, days, _kept(place.store, subject, rebuilt))
+    going += which(Naming.WHOLE, Naming.WHEN_IT_WAS, Naming.ASIDE)
+    objects = {key: listed[key] for key in going}
+    redacted = which(Naming.IN_PART, Naming.BEFORE)
+    return Plan(subject, gone, rebuilt, objects, redacted, counts, since)
 
 
 def superseded(
     found: Iterable[tuple[str, date]],
-    gone: Sequence[date],
-    rebuilt: Sequence[date],
+    since: date,
+    days: Collection[date],
     kept: Mapping[date, Sequence[str]],
 ) -> list[str]:
-    """What of batches goes: of the days all but what is kept; and, as a report looks back over all
-    days before it, the reports from the first of them on."""
+    """What goes of batches, all of `days` but what is kept, and of reports, all from `since` on."""
     staying = {key for each in kept.values() for key in each}
-    days = {*gone, *rebuilt}
-    first = min(days, default=date.max)
     return [
         key
         for key, day in found
-        if (key.startswith(keys.REPORTS) and day >= first)
+        if (key.startswith(keys.REPORTS) and day >= since)
         or (
             key.startswith((keys.MANIFESTS, keys.TRANSFORMED))
             and day in days
@@ -113,37 +118,6 @@ def files_of(outcome: Outcome) -> list[str]:
     manifest = outcome.manifest
     number = keys.manifest(manifest.snapshot_date, manifest.batch)
     return [number, *(file.key for file in manifest.files.values())]
-
-
-def _named_in(store: ObjectStore, subject: Named, listed: Iterable[str]) -> dict[str, bool]:
-    """The objects that name it, and whether they can be redacted."""
-    tables = [keys.table_prefix(t.name) for t in contract.TABLES if subject.columns(t)]
-    searched = [
-        key
-        for key in listed
-        if key.startswith((*subject.searched, *tables)) and keys.parse_day(key)
-    ]
-
-    def look(key: str) -> Iterator[tuple[str, bool]]:
-        if subject.takes(key):
-            return
-        try:
-            body = store.get(key)
-        except KeyError:  # only old versions of it are left
-            return
-        try:
-            if key.startswith((keys.ATTEMPTS, keys.RAW)):
-                if subject.without(key, body) != body:
-                    yield key, True
-            elif subject.is_in(key, body):
-                yield key, False
-        except (*MALFORMED, csv.Error) as error:
-            raise unsearchable(key, error) from error
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(
-            each for found in pool.map(lambda key: list(look(key)), searched) for each in found
-        )
 
 
 def _fates(place: Place, subject: Named, days: Sequence[date]) -> tuple[list[date], list[date]]:
@@ -170,4 +144,14 @@ def _fates(place: Place, subject: Named, days: Sequence[date]) -> tuple[list[dat
 def _kept(store: ObjectStore, subject: Named, days: Sequence[date]) -> dict[date, Sequence[str]]:
     """Of days whose current batch is without it already, what makes that batch."""
     settled = batch.plan(Without(store, subject), days).settled
-    return {day: files_of(each) for day, each in settled.items() if isinstance(each, Outcome)}
+    return {
+        day: files_of(each)
+        for day, each in settled.items()
+        if isinstance(each, Outcome) and not is_named_by(store, subject, each.manifest)
+    }
+
+
+def is_named_by(store: ObjectStore, subject: Named, manifest: Manifest) -> bool:
+    """Whether a manifest names it: also as one of those that failed."""
+    key = keys.manifest(manifest.snapshot_date, manifest.batch)
+    return subject.is_in(key, store.get(key))

@@ -17,6 +17,7 @@ from spotify_pipeline.forgetting.plan import (
     Place,
     Plan,
     files_of,
+    is_named_by,
     listing,
     plan,
     superseded,
@@ -39,8 +40,8 @@ def carry_out(place: Place, planned: Plan, say: Callable[[str], object]) -> None
         going = set(planned.objects)
     else:
         # Listed anew: there are batches now that were not there.
-        found = listing(place)
-        going = set(planned.objects) | set(superseded(found, planned.gone, planned.rebuilt, kept))
+        days = {*planned.gone, *planned.rebuilt}
+        going = {*planned.objects, *superseded(listing(place), planned.since, days, kept)}
         staying = {key for each in kept.values() for key in each}
         going -= staying
     for prefix in ORDER:
@@ -69,9 +70,15 @@ def _rebuild(place: Place, planned: Plan, say: Callable[[str], object]) -> dict[
     kept = {}
     for day in planned.rebuilt:
         before = manifests.current(place.store, day)
-        # Lines that its owner has accepted to be left out are left out again.
-        is_partial = bool(before and before.quarantined)
-        results = batch.issue(view, EmbeddedEngine(), [day], place.clock, accept_partial=is_partial)
+        results = batch.issue(
+            view,
+            EmbeddedEngine(),
+            [day],
+            place.clock,
+            reload=bool(before and is_named_by(place.store, planned.subject, before)),
+            # Lines that its owner has accepted to be left out are left out again.
+            accept_partial=bool(before and before.quarantined),
+        )
         outcome = results[day]
         if isinstance(outcome, PipelineError):
             raise outcome

@@ -34,11 +34,15 @@ def elsewhere(subject: Subject, dagster_home: str, *, is_bucket: bool) -> Iterat
     yield "backups and exports that you have made"
     yield (
         f"Dagster's history in {dagster_home}, which names playlists and shows rows of days in "
-        f"previews, without columns about persons: delete those runs in the UI, or the folder "
-        f"while nothing runs"
+        f"previews, without columns about persons: delete that folder while nothing runs, and "
+        f"where PostgreSQL holds the history, its database. To delete single runs is not enough: "
+        f"what an asset was last, results of checks and logs stay"
     )
     if is_bucket:
-        yield "in the bucket, what runs said: dagster_pipes/ for 14 days, dagster_logs/ for 90"
+        yield (
+            "what runs said: in the bucket below dagster_pipes/ for 14 days, dagster_logs/ for 90; "
+            "in CloudWatch, of the Glue job and the Lambda function, for 30"
+        )
     if isinstance(subject, OldDays):
         yield (
             "reports of the days that stay, which look back: what they say of older days goes with "

@@ -107,7 +107,8 @@ class User:
 
     def _line(self, line: bytes) -> bytes:
         text = line.decode(errors="replace")
-        if self.user_id not in text and quote(self.user_id) not in text and "\\u" not in text:
+        # JSON may spell any letter, and a slash, by a backslash.
+        if "\\" not in text and not re.search(self._spellings, text):
             return line
         try:
             fields = json.loads(text)
@@ -133,8 +134,14 @@ class User:
 
     @cached_property
     def _link(self) -> re.Pattern[str]:
-        spellings = "|".join({re.escape(self.user_id), re.escape(quote(self.user_id, safe=""))})
-        return re.compile(rf"(\buser(?:s/|/|:))(?:{spellings})(?![\w.%-])")
+        # A full stop may end a sentence, or go on with the name.
+        return re.compile(rf"(\buser(?:s/|/|:))(?:{self._spellings})(?![\w%-]|\.[\w%-])")
+
+    @cached_property
+    def _spellings(self) -> str:
+        quoted = re.escape(quote(self.user_id, safe=""))
+        in_links = re.sub(r"%[0-9A-F]{2}", lambda escape: f"(?i:{escape[0]})", quoted)
+        return f"{re.escape(self.user_id)}|{in_links}"
 
 
 Subject = OldDays | Playlist | User

@@ -20,6 +20,9 @@ AT_ONCE = 10
 """How many objects are asked for at a time: a bucket answers late, and many at once. As many as
 boto3 keeps connections for."""
 
+ASIDE = ".writing-"
+"""How the name of a file begins that is not whole yet; such are no objects."""
+
 
 class ObjectStore(Protocol):
     """Keys are `/`-separated names below one root."""
@@ -87,7 +90,7 @@ class FolderStore:
 
     def _link_new(self, target: Path, body: bytes) -> None:
         """Written aside and linked into place: the name appears with the whole file or never."""
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=ASIDE)
         aside = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:

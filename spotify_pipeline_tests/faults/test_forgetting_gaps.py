@@ -4,6 +4,7 @@ forgotten without a word, and nothing that was captured is told as missed.
 What is forgotten, and that it is so wherever a purge was cut off, is `forgetting/`'s.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,9 @@ class Refusing:
     def found(self, prefix: str) -> Any:
         return self.inner.found(prefix)
 
+    def older(self, key: str) -> Any:
+        return self.inner.older(key)
+
     def delete(self, going: Sequence[str]) -> None:
         for key in going:
             self._let(key)
@@ -170,24 +174,31 @@ def test_redacted_documents_give_the_same_bytes_on_spark(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_left_of_a_playlist_is_in_dagsters_history_alone_and_was_announced(
+def test_what_is_left_is_in_dagsters_history_alone_and_goes_as_was_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The history of the runs that captured it is their owner's to delete; no more of it is left
-    than was said, and of persons nothing at all."""
+    """Of persons nothing at all is left there; of a playlist what its owner is told to delete."""
     monkeypatch.setenv("SPOTIFY_PIPELINE_HOME", str(tmp_path / "home"))
     assert cli.main(["run"]) == 0
     playlist = Catalogue().playlists[1]
-    assert playlist.guests
-    house = House(tmp_path / "home")
+    guest, *_ = playlist.guests
+    house, history = House(tmp_path / "home"), tmp_path / "home" / "dagster"
+
+    for user, names in ((guest, ()), (playlist.owner_id, (playlist.owner_name,))):
+        words = [user, *filter(None, names)]
+        assert len({place.split(": ")[1] for place in places_of(house, *words)}) == len(words)
+        assert cli.main(["purge", "--user", user, "--yes"]) == 0
+        assert places_of(house, *words) == []
+
     assert places_of(house, playlist.playlist_id)
     capsys.readouterr()
     assert cli.main(["purge", "--playlist", playlist.playlist_id, "--yes"]) == 0
     told = capsys.readouterr().out
-    history = tmp_path / "home" / "dagster"
     assert f"Dagster's history in {history}" in told
-    assert "without columns about persons" in told
+    assert "delete that folder while nothing runs" in told
     left = places_of(house, playlist.playlist_id, *playlist.guests)
     assert left
     assert [place for place in left if not place.startswith("dagster/")] == []
     assert [place for place in left if any(guest in place for guest in playlist.guests)] == []
+    shutil.rmtree(history)
+    assert places_of(house, playlist.playlist_id) == []

@@ -17,13 +17,13 @@ from typing import Any
 
 from spotify_pipeline import contract
 from spotify_pipeline.engines.embedded import EmbeddedEngine
-from spotify_pipeline.forgetting.erasing import Eraser, FolderEraser
+from spotify_pipeline.forgetting.erasing import eraser_of
 from spotify_pipeline.forgetting.loaders import HereLoader
 from spotify_pipeline.forgetting.plan import Place
 from spotify_pipeline.lake import attempts, batch, keys, raw
 from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.batch import Outcome
-from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.lake.store import FolderStore, ObjectStore, S3Store
 from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.loading.duckdb import DuckDBDatabase
@@ -87,11 +87,11 @@ def _user(user: str | None) -> dict[str, Any]:
 
 
 class House:
-    """A lake, a database and its pipes in a folder."""
+    """A lake, a database and its pipes in a folder; or a lake that is somewhere else."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, store: ObjectStore | None = None) -> None:
         self.home = home
-        self.store = FolderStore(home / "lake")
+        self.store = store or FolderStore(home / "lake")
         self.database = DuckDBDatabase(home / "spotify.duckdb", lock_seconds=0.2)
 
     def clock(self) -> datetime:
@@ -101,9 +101,8 @@ class House:
     def place(self) -> Iterator[Place]:
         with self.database.session() as session:
             session.execute("SET threads = 1")
-            eraser: Eraser = FolderEraser(self.store)
             loader = HereLoader(EmbeddedPipe(self.store, self.clock))
-            yield Place(self.store, eraser, session, loader, self.clock)
+            yield Place(self.store, eraser_of(self.store), session, loader, self.clock)
 
     def capture(self, captures: Captures) -> None:
         """Captures and attempts, and a playlist that failed on the second day."""
@@ -209,7 +208,9 @@ def places_of(house: House, *words: str) -> list[str]:
     """Every file, by name or content, and every table in which one of the words stands."""
     found = []
     for path in sorted(each for each in house.home.rglob("*") if each.is_file()):
-        text = path.relative_to(house.home).as_posix().encode() + b"\n" + _content(path)
+        text = (
+            path.relative_to(house.home).as_posix().encode() + b"\n" + _unpacked(path.read_bytes())
+        )
         found += [
             f"{path.relative_to(house.home)}: {word}" for word in words if word.encode() in text
         ]
@@ -220,8 +221,22 @@ def places_of(house: House, *words: str) -> list[str]:
     return found
 
 
-def _content(path: Path) -> bytes:
-    body = path.read_bytes()
+def versions_of(store: S3Store) -> list[str]:
+    """All versions of all objects: key and content, and the keys of those that are deleted."""
+    client, texts = store.client, []
+    pages = client.get_paginator("list_object_versions")
+    for listed in pages.paginate(Bucket=store.bucket, Prefix=store.prefix):
+        for each in listed.get("Versions", ()):
+            body = client.get_object(
+                Bucket=store.bucket, Key=each["Key"], VersionId=each["VersionId"]
+            )
+            content = _unpacked(body["Body"].read()).decode(errors="replace")
+            texts.append(f"{each['Key']} {content}")
+        texts += [each["Key"] for each in listed.get("DeleteMarkers", ())]
+    return texts
+
+
+def _unpacked(body: bytes) -> bytes:
     try:
         return gzip.decompress(body)
     except (OSError, EOFError, zlib.error):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from spotify_pipeline.forgetting.plan import Place, plan
 from spotify_pipeline.forgetting.purge import carry_out
 from spotify_pipeline.forgetting.subjects import OldDays, Playlist, Subject, User
 from spotify_pipeline.lake import attempts, keys, manifests, raw
+from spotify_pipeline.lake.attempts import Attempt, Failure
 from spotify_pipeline.lake.store import FolderStore
+from spotify_pipeline.loading import publishing
 from spotify_pipeline.loading.embedded_pipe import EmbeddedPipe
 from spotify_pipeline_tests.forgetting.kept import (
     CAPTURES,
@@ -68,6 +71,11 @@ CASES: dict[str, tuple[Subject, Captures, tuple[str, ...]]] = {
         Playlist("PLchart"),
         {where: each for where, each in CAPTURES.items() if where[1] != "PLchart"},
         ("PLchart", "SOone", "SOchart"),
+    ),
+    "playlist that failed once": (
+        Playlist("PLradio"),
+        {where: each for where, each in CAPTURES.items() if where[1] != "PLradio"},
+        ("PLradio", "SOold", "SOnew"),
     ),
     "user": (User("USanna"), without_user("USanna"), ("USanna",)),
 }
@@ -159,12 +167,33 @@ def test_old_days_are_not_noted_as_missed_again(house: House) -> None:
         assert place.session.execute("SELECT * FROM ops.missed") == []
 
 
-@pytest.mark.slow
-def test_what_writers_left_that_were_cut_off_goes_too(house: House) -> None:
-    rest = house.store.root / keys.raw_prefix(DAYS[0]) / ".writing-x"
-    rest.write_bytes(b"PLchart")
-    forget(house, Playlist("PLchart"))
-    assert places_of(house, "PLchart") == []
+@pytest.mark.parametrize(
+    "subject", [OldDays(DAYS[0]), Playlist("PLgone"), User("USgone")], ids=["before", "p", "u"]
+)
+def test_what_writers_left_that_were_cut_off_goes_too(house: House, subject: Subject) -> None:
+    """Also where there is nothing else that goes."""
+    folder = house.home / "lake" / keys.raw_prefix(DAYS[0] - timedelta(days=1))
+    folder.mkdir()
+    (folder / ".writing-x").write_bytes(b"PLgone USgone")
+    forget(house, subject)
+    assert not folder.exists()
+    with house.place() as place:
+        assert plan(place, subject).is_empty
+        assert held(place.session) == expected(CAPTURES)
+
+
+def test_a_playlist_that_was_only_ever_missed_is_in_no_report_any_more(house: House) -> None:
+    """A report names what was missed, of all days before it."""
+    day = DAYS[0] - timedelta(days=1)
+    failures = (Failure("PLnever", "it was away"),)
+    attempts.record(house.store, day, house.clock(), Attempt(("PLnever",), failures))
+    with house.place() as place:
+        publishing.note_missed(place.session, {day: failures}, house.clock())
+    assert house.store.put_new(keys.report(DAYS[2], 9, "digest"), b"PLnever: it was away")
+    forget(house, Playlist("PLnever"))
+    assert places_of(house, "PLnever") == []
+    with house.place() as place:
+        assert held(place.session) == expected(CAPTURES)
 
 
 @pytest.mark.slow
@@ -260,6 +289,9 @@ class CrashingEraser:
 
     def found(self, prefix: str) -> Any:
         return self.inner.found(prefix)
+
+    def older(self, key: str) -> Any:
+        return self.inner.older(key)
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -12,6 +12,7 @@ from spotify_pipeline.lake import keys, manifests
 from spotify_pipeline.loading import arrival, publishing
 from spotify_pipeline.orchestration.retention import RETENTION, last_kept
 from spotify_pipeline_tests import docs
+from spotify_pipeline_tests.forgetting.kept import versions_of
 from spotify_pipeline_tests.orchestration.team import CLOCK, Team, cloud, team
 from spotify_pipeline_tests.synthetic import document, entry, track
 
@@ -45,18 +46,7 @@ def administrator(team: Team, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 def everything(team: Team) -> str:
     """All versions of all objects of the lake, their names, and all rows."""
-    client, bucket = team.store.client, team.store.bucket
-    texts = []
-    for page in client.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, Prefix=team.store.prefix
-    ):
-        for each in page.get("Versions", ()):
-            body = client.get_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
-            content = body["Body"].read()
-            is_gzip = content.startswith(b"\x1f\x8b")
-            text = gzip.decompress(content) if is_gzip else content
-            texts.append(f"{each['Key']} {text.decode(errors='replace')}")
-        texts += [each["Key"] for each in page.get("DeleteMarkers", ())]
+    texts = versions_of(team.store)
     for schema, table in team.cloud.execute(
         "SELECT table_schema, table_name FROM SPOTIFY_DB.INFORMATION_SCHEMA.TABLES "
         "WHERE table_type = 'BASE TABLE'"
