@@ -115,9 +115,12 @@ def _print(place: Place, found: Plan, deployment: Deployment) -> None:
             extra = sum(objects) - len(objects)
             versions = f" and {extra:,} older versions" if extra else ""
             print(f"  {len(objects):>9,}  {kind}{versions}")
-    redacted = Counter(key.split("/")[0] + "/" for key in found.redacted)
-    for prefix, count in redacted.items():
-        print(f"  {count:>9,}  {_KINDS[prefix]} are rewritten without it")
+    for keys_of, what in (
+        (found.redacted, "are rewritten without it"),
+        (found.cleaned, "stay, and lose older versions that name it"),
+    ):
+        for prefix, count in Counter(key.split("/")[0] + "/" for key in keys_of).items():
+            print(f"  {count:>9,}  {_KINDS[prefix]} {what}")
     for table, rows in sorted(found.rows.items()):
         print(f"  {rows:>9,}  rows of {table.upper()}")
     if found.rebuilt:

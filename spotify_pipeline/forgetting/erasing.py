@@ -26,6 +26,9 @@ class Eraser(Protocol):
     def older(self, key: str) -> Iterator[bytes]:
         """What an object once was, of which versions are left."""
 
+    def delete_older(self, key: str) -> None:
+        """Takes away what an object once was."""
+
     def delete(self, keys: Collection[str]) -> None:
         """Takes the objects away, with all versions; those that are gone are no error."""
 
@@ -59,12 +62,19 @@ class FolderEraser:
     def older(self, key: str) -> Iterator[bytes]:  # noqa: ARG002
         return iter(())
 
+    def delete_older(self, key: str) -> None:
+        """There is nothing."""
+
     def delete(self, keys: Collection[str]) -> None:
+        root = self.store.root
+        paths = [root / key for key in keys]
+        folders = {folder for path in paths for folder in path.parents if root in folder.parents}
         with self._explained():
-            for key in keys:
-                path = self.store.root / key
+            for path in paths:
                 path.unlink(missing_ok=True)
-                self._clean(path.parent)
+            for folder in sorted(folders, reverse=True):  # the inner ones first
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
 
     def replace(self, key: str, body: bytes) -> None:
         path = self.store.root / key
@@ -76,14 +86,6 @@ class FolderEraser:
                 os.fsync(file.fileno())
             Path(aside).chmod(0o644)
             Path(aside).replace(path)
-            self._clean(path.parent)
-
-    def _clean(self, folder: Path) -> None:
-        """Takes away what writers that were cut off have left in a folder, and an empty one."""
-        for rest in folder.glob(f"{ASIDE}*"):
-            rest.unlink(missing_ok=True)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -129,6 +131,9 @@ class S3Eraser:
             self.store.client.put_object(
                 Bucket=self.store.bucket, Key=self.store.prefix + key, Body=body
             )
+        self.delete_older(key)
+
+    def delete_older(self, key: str) -> None:
         found = self._versions(key)
         self._delete(
             [(k, version) for k, version, is_latest, _ in found if k == key and not is_latest]

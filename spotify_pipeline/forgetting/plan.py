@@ -11,12 +11,11 @@ from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.forgetting import rows
 from spotify_pipeline.forgetting.erasing import Eraser
 from spotify_pipeline.forgetting.loaders import Loader
-from spotify_pipeline.forgetting.search import Naming, search
+from spotify_pipeline.forgetting.search import Fate, search
 from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject
 from spotify_pipeline.forgetting.view import Without
 from spotify_pipeline.lake import batch, keys
 from spotify_pipeline.lake.batch import Outcome
-from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session
 
@@ -41,8 +40,9 @@ class Plan:
     """What goes of a subject.
 
     `gone` are days of which nothing stays, `rebuilt` those that stay without it. `objects` go, with
-    so many versions; `redacted` are objects that stay without it. As a report looks back over all
-    days before it, the reports from `since` on go, the first day that names it.
+    so many versions; `redacted` are objects that stay without it, and of `cleaned` ones only what
+    they once were goes. As a report looks back over all days before it, the reports from `since`
+    on go, the first day that names it.
     """
 
     subject: Subject
@@ -51,11 +51,12 @@ class Plan:
     objects: Mapping[str, int]
     redacted: Sequence[str]
     rows: Mapping[str, int]
+    cleaned: Sequence[str] = ()
     since: date = date.max
 
     @property
     def is_empty(self) -> bool:
-        return not (self.objects or self.redacted or self.rows)
+        return not (self.objects or self.redacted or self.cleaned or self.rows)
 
 
 def plan(place: Place, subject: Subject) -> Plan:
@@ -70,21 +71,22 @@ def plan(place: Place, subject: Subject) -> Plan:
         objects = {key: listed[key] for key, day in found if day < subject.before}
         days = {day for _, day in found if day < subject.before} | {each.day for each in speaking}
         return Plan(subject, sorted(days), [], objects, [], counts)
-    namings = search(place.store, place.eraser, subject, listed)
-
-    def which(*ways: Naming) -> list[str]:
-        return [key for key, naming in namings.items() if naming in ways]
-
-    naming = which(Naming.WHOLE, Naming.IN_PART, Naming.IN_A_BATCH)
-    since = min([*map(keys.day_of, naming), *(each.day for each in speaking)], default=date.max)
-    days = {keys.day_of(key) for key in naming if not key.startswith(keys.ATTEMPTS)}
+    fates = search(place.store, place.eraser, subject, listed)
+    naming = {fate: [key for key, each in fates.items() if each is fate] for fate in Fate}
+    redacted = naming[Fate.IS_REDACTED]
+    remade = [*naming[Fate.GOES], *naming[Fate.GOES_WITH_ITS_BATCH]]
+    remade += [key for key in redacted if key.startswith(keys.RAW)]
+    days = {keys.day_of(key) for key in remade}
     days |= {each.day for each in speaking if each.table != "OPS.MISSED"}
+    told = {*days, *map(keys.day_of, redacted), *(each.day for each in speaking)}
+    since = min(told, default=date.max)
     gone, rebuilt = _fates(place, subject, sorted(days))
     going = superseded(found, since, days, _kept(place.store, subject, rebuilt))
-    going += which(Naming.WHOLE, Naming.WHEN_IT_WAS, Naming.ASIDE)
+    going += [*naming[Fate.GOES], *naming[Fate.REMAINS_GO]]
     objects = {key: listed[key] for key in going}
-    redacted = which(Naming.IN_PART, Naming.BEFORE)
-    return Plan(subject, gone, rebuilt, objects, redacted, counts, since)
+    redacted = [key for key in redacted if key not in objects]
+    cleaned = [key for key in naming[Fate.LOSES_VERSIONS] if key not in objects]
+    return Plan(subject, gone, rebuilt, objects, redacted, counts, cleaned, since)
 
 
 def superseded(
@@ -123,20 +125,22 @@ def files_of(outcome: Outcome) -> list[str]:
 def _fates(place: Place, subject: Named, days: Sequence[date]) -> tuple[list[date], list[date]]:
     """The days of which nothing stays, and those that do."""
     view = Without(place.store, subject)
+    published = rows.other_playlists(place.session, days, subject)
     gone, rebuilt, lost = [], [], []
     for day in days:
-        if view.list_keys(keys.raw_prefix(day)):
-            rebuilt.append(day)
-        elif rows.playlists(place.session, day, subject):
+        documents = view.list_keys(keys.raw_prefix(day))
+        if published[day] - set(map(keys.playlist_of, documents)):
             lost.append(day)
+        elif documents:
+            rebuilt.append(day)
         else:
             gone.append(day)
     if lost:
         raise FixConfiguration(
             f"{subject} is on {len(lost)} days that hold more and can't be rebuilt without it, "
-            f"because their raw documents are gone: {', '.join(map(str, lost))}. Nothing was done. "
-            f"Put them back from a backup; or let the days go as a whole: spotify-pipeline purge "
-            f"--before DATE."
+            f"because raw documents of what else they hold are gone: {', '.join(map(str, lost))}. "
+            f"Nothing was done. Put them back from a backup; or let the days go as a whole: "
+            f"spotify-pipeline purge --before DATE."
         )
     return gone, rebuilt
 
@@ -144,14 +148,4 @@ def _fates(place: Place, subject: Named, days: Sequence[date]) -> tuple[list[dat
 def _kept(store: ObjectStore, subject: Named, days: Sequence[date]) -> dict[date, Sequence[str]]:
     """Of days whose current batch is without it already, what makes that batch."""
     settled = batch.plan(Without(store, subject), days).settled
-    return {
-        day: files_of(each)
-        for day, each in settled.items()
-        if isinstance(each, Outcome) and not is_named_by(store, subject, each.manifest)
-    }
-
-
-def is_named_by(store: ObjectStore, subject: Named, manifest: Manifest) -> bool:
-    """Whether a manifest names it: also as one of those that failed."""
-    key = keys.manifest(manifest.snapshot_date, manifest.batch)
-    return subject.is_in(key, store.get(key))
+    return {day: files_of(each) for day, each in settled.items() if isinstance(each, Outcome)}

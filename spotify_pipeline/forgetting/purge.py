@@ -17,7 +17,6 @@ from spotify_pipeline.forgetting.plan import (
     Place,
     Plan,
     files_of,
-    is_named_by,
     listing,
     plan,
     superseded,
@@ -27,6 +26,8 @@ from spotify_pipeline.forgetting.view import Without
 from spotify_pipeline.lake import batch, keys, manifests
 from spotify_pipeline.lake.batch import Outcome
 from spotify_pipeline.loading import publishing
+
+_SHOWN = 5
 
 
 def carry_out(place: Place, planned: Plan, say: Callable[[str], object]) -> None:
@@ -52,13 +53,19 @@ def carry_out(place: Place, planned: Plan, say: Callable[[str], object]) -> None
         if prefix == keys.TRANSFORMED:  # else the embedded pipe would take the files again
             _erase_rows(place, planned, kept, say)
         for key in planned.redacted:
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key not in going:
                 _redact(place, planned, key)
+        for key in planned.cleaned:
+            if key.startswith(prefix) and key not in going:
+                place.eraser.delete_older(key)
     rest = plan(place, planned.subject)
     if not rest.is_empty:
+        left = [*rest.rows, *rest.objects, *rest.redacted, *rest.cleaned]
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
         raise RetryLater(
-            f"Something of {planned.subject} is there again, or still: a run came in between. "
-            f"Nothing is lost: run it again when no run is going on."
+            f"Something of {planned.subject} is there again, or still: "
+            f"{', '.join(left[:_SHOWN])}{more}. If a run came in between, nothing is lost: run it "
+            f"again when no run is going on. If it says the same again, please report it."
         )
 
 
@@ -67,6 +74,8 @@ def _rebuild(place: Place, planned: Plan, say: Callable[[str], object]) -> dict[
     if isinstance(planned.subject, OldDays) or not planned.rebuilt:
         return {}
     view = Without(place.store, planned.subject)
+    # What was missed is looked for from the last publication on, so before there is another one.
+    publishing.note_gaps(place.session, view, place.clock)
     kept = {}
     for day in planned.rebuilt:
         before = manifests.current(place.store, day)
@@ -75,7 +84,6 @@ def _rebuild(place: Place, planned: Plan, say: Callable[[str], object]) -> dict[
             EmbeddedEngine(),
             [day],
             place.clock,
-            reload=bool(before and is_named_by(place.store, planned.subject, before)),
             # Lines that its owner has accepted to be left out are left out again.
             accept_partial=bool(before and before.quarantined),
         )

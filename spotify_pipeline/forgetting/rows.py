@@ -47,13 +47,21 @@ def _conditions(subject: Subject) -> Iterator[tuple[str, str, list[str]]]:
         yield "OPS.MISSED", "playlist_id = ?", [subject.playlist_id]
 
 
-def playlists(session: Session, day: date, subject: Named) -> set[str]:
-    """The other playlists that HISTORY has of a day; a user is in any."""
+def other_playlists(session: Session, days: Sequence[date], subject: Named) -> dict[date, set[str]]:
+    """The other playlists that HISTORY has of each of the days, which ascend; a user is in any."""
+    others: dict[date, set[str]] = {day: set() for day in days}
+    if not days:
+        return others
     found = session.execute(
-        "SELECT playlist_id FROM HISTORY.PLAYLIST WHERE snapshot_date = ?", [str(day)]
+        "SELECT snapshot_date, playlist_id FROM HISTORY.PLAYLIST "
+        "WHERE snapshot_date BETWEEN ? AND ?",
+        [str(days[0]), str(days[-1])],
     )
-    gone = {subject.playlist_id} if isinstance(subject, Playlist) else set()
-    return {playlist_id for (playlist_id,) in found} - gone
+    gone = subject.playlist_id if isinstance(subject, Playlist) else None
+    for day, playlist_id in found:
+        if day in others and playlist_id != gone:
+            others[day].add(playlist_id)
+    return others
 
 
 def erase(

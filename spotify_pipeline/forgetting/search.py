@@ -14,20 +14,19 @@ from spotify_pipeline.lake import keys
 from spotify_pipeline.lake.store import AT_ONCE, ObjectStore
 
 
-class Naming(Enum):
-    """How an object names the subject, or may do so."""
+class Fate(Enum):
+    """What becomes of an object that names the subject, or once did."""
 
-    WHOLE = "it goes as a whole"
-    IN_PART = "it stays without it"
-    IN_A_BATCH = "it goes with its batch"
-    BEFORE = "it stays, and its older versions go"
-    WHEN_IT_WAS = "it is deleted, and its versions go"
-    ASIDE = "it was left by a writer that was cut off, and goes"
+    GOES = "it goes as a whole"
+    IS_REDACTED = "it stays without it"
+    GOES_WITH_ITS_BATCH = "it goes, and its day is made anew"
+    LOSES_VERSIONS = "it stays as it is, and what it once was goes"
+    REMAINS_GO = "it is no object any more, or not yet; what is left of it goes"
 
 
 def search(
     store: ObjectStore, eraser: Eraser, subject: Named, listed: Mapping[str, int]
-) -> dict[str, Naming]:
+) -> dict[str, Fate]:
     """The objects that name it, among all that are listed, with the number of their versions.
 
     Raises `FixConfiguration` if one of them can't be searched.
@@ -36,16 +35,18 @@ def search(
     searched = (*subject.searched, *tables)
     looking = _Search(store, eraser, subject)
 
-    def look(key: str) -> Naming | None:
+    def look(key: str) -> Fate | None:
         if not keys.parse_day(key):
             return None
         if is_aside(key):
-            return Naming.ASIDE
+            return Fate.REMAINS_GO
+        if subject.takes(key):
+            return Fate.GOES
         return looking.at(key, listed[key]) if key.startswith(searched) else None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = zip(listed, pool.map(look, listed), strict=True)
-        return {key: naming for key, naming in found if naming}
+        return {key: fate for key, fate in found if fate}
 
 
 @dataclass(frozen=True)
@@ -54,32 +55,29 @@ class _Search:
     eraser: Eraser
     subject: Named
 
-    def at(self, key: str, versions: int) -> Naming | None:
-        if self.subject.takes(key):
-            return Naming.WHOLE
+    def at(self, key: str, versions: int) -> Fate | None:
         try:
             body = self.store.get(key)
         except KeyError:
-            return Naming.WHEN_IT_WAS if self._was_named(key) else None
+            return Fate.REMAINS_GO if self._was_named(key) else None
         try:
-            is_named = self._is_named(key, body)
+            fate = self._fate(key, body)
         except (*MALFORMED, csv.Error) as error:
             raise unsearchable(key, error) from error
-        if is_named:
-            can_stay = key.startswith((keys.ATTEMPTS, keys.RAW))
-            return Naming.IN_PART if can_stay else Naming.IN_A_BATCH
-        return Naming.BEFORE if versions > 1 and self._was_named(key) else None
+        if not fate and versions > 1 and self._was_named(key):
+            return Fate.LOSES_VERSIONS
+        return fate
+
+    def _fate(self, key: str, body: bytes) -> Fate | None:
+        if self.subject.is_in(key, body):
+            return Fate.GOES_WITH_ITS_BATCH
+        return Fate.IS_REDACTED if self.subject.without(key, body) != body else None
 
     def _was_named(self, key: str) -> bool:
         for body in self.eraser.older(key):
             try:
-                if self._is_named(key, body):
+                if self._fate(key, body):
                     return True
             except (*MALFORMED, csv.Error, FixConfiguration):
                 return True  # nobody can say, and nobody reads it any more
         return False
-
-    def _is_named(self, key: str, body: bytes) -> bool:
-        if key.startswith((keys.ATTEMPTS, keys.RAW)):
-            return self.subject.without(key, body) != body
-        return self.subject.is_in(key, body)

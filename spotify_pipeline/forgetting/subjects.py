@@ -33,7 +33,7 @@ class Playlist:
     """A playlist: its raw documents go as a whole, attempts are told without it."""
 
     playlist_id: str
-    searched: Sequence[str] = (keys.RAW, keys.ATTEMPTS, keys.MANIFESTS)
+    searched: Sequence[str] = (keys.ATTEMPTS, keys.MANIFESTS)
     """Where in the lake it may be named, besides the files of batches."""
 
     def __str__(self) -> str:
@@ -48,27 +48,31 @@ class Playlist:
         return [name for name in table.column_names if name == "playlist_id"]
 
     def takes(self, key: str) -> bool:
-        """Whether an object goes as a whole."""
-        return key.startswith(keys.RAW) and keys.playlist_of(key) == self.playlist_id
+        """Whether an object goes as a whole: also a copy, whose name somebody has added to."""
+        name = key.rpartition("/")[2]
+        is_its = re.match(rf"{re.escape(self.playlist_id)}(?![\w-])", name)
+        return key.startswith(keys.RAW) and bool(is_its)
 
     def without(self, key: str, body: bytes) -> bytes:
         """What stays of an object."""
-        if not key.startswith(keys.ATTEMPTS):
+        if not key.startswith((keys.ATTEMPTS, keys.MANIFESTS)):
             return body
-        attempt = json.loads(body)
-        ids = [each for each in attempt["playlist_ids"] if each != self.playlist_id]
-        failures = [f for f in attempt["failures"] if f["playlist_id"] != self.playlist_id]
-        if (ids, failures) == (attempt["playlist_ids"], attempt["failures"]):
+        told = json.loads(body)
+        lists = ("playlist_ids", "failures") if key.startswith(keys.ATTEMPTS) else ("failed",)
+        without = {name: [each for each in told[name] if not self._is(each)] for name in lists}
+        if all(without[name] == told[name] for name in lists):
             return body
-        return json.dumps(attempt | {"playlist_ids": ids, "failures": failures}).encode()
+        return json.dumps(told | without, indent=1).encode()
+
+    def _is(self, said: Any) -> bool:
+        """Whether an id, or a failure, is of it."""
+        return bool((said["playlist_id"] if isinstance(said, dict) else said) == self.playlist_id)
 
     def is_in(self, key: str, body: bytes) -> bool:
         """Whether an object that can't be redacted names it."""
         if not key.startswith(keys.MANIFESTS):
             return _is_in_csv(self, key, body)
-        text = body.decode()
-        document = json.dumps(f"/{self.playlist_id}.ndjson.gz")[1:]
-        return document in text or f'"playlist_id": {json.dumps(self.playlist_id)}' in text
+        return json.dumps(f"/{self.playlist_id}.ndjson.gz")[1:] in body.decode()
 
 
 @dataclass(frozen=True)
@@ -121,16 +125,18 @@ class User:
         said = redacted | {raw.REDACTED: True} if isinstance(redacted, dict) else redacted
         return json.dumps(said, separators=(",", ":")).encode()
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, place: str = "") -> Any:
         if isinstance(value, list):
             return [self._value(each) for each in value]
         if isinstance(value, str):
             return self._link.sub(r"\1redacted", value)
         if not isinstance(value, dict):
             return value
-        if value.get("id") == self.user_id and value.get("type", "user") == "user":
+        # In these places the tables take whatever is there for a user.
+        is_user = place in ("owner", "added_by") or value.get("type") in (None, "user")
+        if is_user and str(value.get("id")) == self.user_id:
             return {name: each if name == "type" else None for name, each in value.items()}
-        return {name: self._value(each) for name, each in value.items()}
+        return {name: self._value(each, name) for name, each in value.items()}
 
     @cached_property
     def _link(self) -> re.Pattern[str]:

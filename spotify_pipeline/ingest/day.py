@@ -117,7 +117,7 @@ def capture_day(
     }
     earlier = EarlierCaptures(store, day, policy.refetch_days)
     started_at = clock()
-    known = attempts.latest(store, day)
+    known = attempts.readable(store, day)
     if not known or set(known.playlist_ids) != set(playlist_ids):
         # Before it begins, for a run that is killed can't tell any more what it set out for.
         _record(store, day, clock, playlist_ids, ())

@@ -38,20 +38,33 @@ class Attempt:
 
 def record(store: ObjectStore, day: date, started_at: datetime, attempt: Attempt) -> None:
     """Writes the attempt as the day's next one, unless it repeats the last one."""
-    if latest(store, day) == attempt:
+    if readable(store, day) == attempt:
         return
     body = json.dumps(asdict(attempt), default=datetime.isoformat).encode()
-    number = len(store.list_keys(keys.attempts_prefix(day)))
+    number = max((number for number, _ in _numbered(store, day)), default=-1) + 1
     while not store.put_new(keys.attempt(day, started_at, number), body):
         number += 1
 
 
 def latest(store: ObjectStore, day: date) -> Attempt | None:
     """The last attempt at `day`, or None if there was none."""
-    found = store.list_keys(keys.attempts_prefix(day))
     # By number and not by time, since clocks are set back; two of one number ran at the same time.
-    last = max(found, key=lambda key: (keys.attempt_number(key), key), default=None)
+    _, last = max(_numbered(store, day), default=(0, None))
     return _read(store, last) if last else None
+
+
+def readable(store: ObjectStore, day: date) -> Attempt | None:
+    """As `latest`, but None where the record is damaged: who captures need not wait for its owner,
+    whom the checks tell of it."""
+    try:
+        return latest(store, day)
+    except FixConfiguration:
+        return None
+
+
+def _numbered(store: ObjectStore, day: date) -> list[tuple[int, str]]:
+    found = store.list_keys(keys.attempts_prefix(day))
+    return [(number, key) for key in found if (number := keys.parse_attempt(key)) is not None]
 
 
 def days(store: ObjectStore) -> list[date]:
@@ -68,7 +81,7 @@ def last_day(store: ObjectStore, until: date) -> date | None:
 def wait_until(store: ObjectStore, now: datetime) -> datetime | None:
     """Until when Spotify asked the last run to make no calls, if that is still to come."""
     day = last_day(store, now.date())
-    attempt = latest(store, day) if day else None
+    attempt = readable(store, day) if day else None
     asked = attempt.wait_until if attempt else None
     return asked if asked and asked > now else None
 
@@ -76,7 +89,7 @@ def wait_until(store: ObjectStore, now: datetime) -> datetime | None:
 def note_wait(store: ObjectStore, now: datetime, until: datetime) -> None:
     """Keeps what Spotify asked of somebody who is no run; the last attempt stays as it was."""
     day = last_day(store, now.date())
-    attempt = latest(store, day) if day else None
+    attempt = readable(store, day) if day else None
     if day and attempt:
         record(store, day, now, replace(attempt, wait_until=until))
 

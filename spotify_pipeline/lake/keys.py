@@ -15,6 +15,7 @@ _MANIFEST = re.compile(rf"{MANIFESTS}dt=([\d-]{{10}})/(\d{{1,9}})\.json", re.ASC
 _BATCH_FILE = re.compile(
     rf"{TRANSFORMED}(\w+)_data/dt=([\d-]{{10}})/(\d{{1,9}})-[\w-]+/\1\.csv\.gz", re.ASCII
 )
+_ATTEMPT = re.compile(rf"{ATTEMPTS}dt=[\d-]{{10}}/\d{{8}}T\d{{6}}-(\d{{1,9}})\.json", re.ASCII)
 _DAY = re.compile(r"/dt=([\d-]{10})/", re.ASCII)
 
 
@@ -38,10 +39,10 @@ def attempt(day: date, started_at: datetime, number: int) -> str:
     return f"{attempts_prefix(day)}{started_at:%Y%m%dT%H%M%S}-{number:03}.json"
 
 
-def attempt_number(attempt_key: str) -> int:
-    """The place of an attempt among those of its day; 0 for whatever else somebody put there."""
-    found = re.search(r"-(\d+)\.json$", attempt_key)
-    return int(found[1]) if found else 0
+def parse_attempt(key: str) -> int | None:
+    """The place of an attempt among those of its day; None for whatever else somebody put there."""
+    found = _ATTEMPT.fullmatch(key)
+    return int(found[1]) if found else None
 
 
 def table_prefix(table: str) -> str:

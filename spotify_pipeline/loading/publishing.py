@@ -11,12 +11,13 @@ which Snowpipe fills meanwhile, is read once per table; what follows goes by HIS
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from spotify_pipeline import contract
+from spotify_pipeline.clock import Clock, today
 from spotify_pipeline.errors import FixConfiguration, RetryLater
-from spotify_pipeline.lake import manifests
+from spotify_pipeline.lake import attempts, manifests
 from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.lake.manifests import Manifest
 from spotify_pipeline.lake.store import ObjectStore
@@ -202,6 +203,19 @@ def whole(
     return [
         manifest for manifest in manifests if is_landed(manifest, found[manifest.snapshot_date])
     ]
+
+
+def note_gaps(session: Session, store: ObjectStore, clock: Clock) -> None:
+    """Names what the days that are over lack for ever, as permanent rows.
+
+    Before anything is published: so what ended before a publication is noted by then, and only the
+    days since the last one are looked at, and a week before it.
+    """
+    first, last = min(attempts.days(store), default=today(clock)), today(clock)
+    if known := last_publication(session):
+        first = max(first, known - timedelta(days=7))
+    days = [first + timedelta(days=n) for n in range((last - first).days)]
+    note_missed(session, attempts.gaps(store, days), clock())
 
 
 def note_missed(session: Session, missed: Mapping[date, Sequence[Failure]], at: datetime) -> None:

@@ -23,6 +23,7 @@ from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline.orchestration.metadata import explained
 from spotify_pipeline.orchestration.partitions import in_progress
 from spotify_pipeline.orchestration.resources import LakeResource
+from spotify_pipeline.orchestration.schedules import hourly
 
 RETENTION = "retention"
 
@@ -53,11 +54,13 @@ def _job(deployment: Deployment) -> dg.JobDefinition:
                 found = plan(here, subject)
                 if found.is_empty:
                     context.log.info(f"There is nothing of {subject}.")
-                    return
-                try:
-                    carry_out(here, found, context.log.info)
-                except FixConfiguration as error:
-                    raise FixConfiguration(f"{error}\n{_by_hand(deployment, subject)}") from error
+                else:
+                    try:
+                        carry_out(here, found, context.log.info)
+                    except FixConfiguration as error:
+                        by_hand = _by_hand(deployment, subject)
+                        raise FixConfiguration(f"{error}\n{by_hand}") from error
+            # Where nothing is found, too: a run may have been cut off just before this.
             compact(database)
             context.add_output_metadata(
                 {"days": len(found.gone), "objects": len(found.objects), **found.rows}
@@ -77,7 +80,7 @@ def _schedule(deployment: Deployment) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=RETENTION,
         job_name=RETENTION,
-        cron_schedule=f"45 {deployment.hour}-23 * * *",
+        cron_schedule=hourly(45, deployment.hour),
         execution_timezone="UTC",
         default_status=(
             dg.DefaultScheduleStatus.RUNNING

@@ -14,14 +14,22 @@ from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline.orchestration.partitions import BusyDays
 from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
 
+_LATE = "20,40,55 23 * * *"
+"""In the last hour, which a wait may leave a part of: for tomorrow is too late."""
+
+
+def hourly(minute: int, hour: int) -> str:
+    """At a minute of each hour from one to the last of a day: `23-23` Dagster takes for all."""
+    return f"{minute} {hour}-23 * * *" if hour < 23 else f"{minute} 23 * * *"
+
 
 def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
-    """Ticks hourly from the configured hour to the end of the day."""
+    """Ticks hourly from the configured hour on, and more often before the day ends."""
 
     @dg.schedule(
         name="daily",
         job_name=jobs.DAILY,
-        cron_schedule=f"0 {deployment.hour}-23 * * *",
+        cron_schedule=[hourly(0, deployment.hour), _LATE],
         execution_timezone="UTC",
         default_status=(
             dg.DefaultScheduleStatus.RUNNING
@@ -48,8 +56,8 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         if day in BusyDays(context.instance):
             return dg.SkipReason(f"A run of {day} is in progress.")
         store = lake.store()
-        captured = raw.captured(store, day)
-        missing = [id_ for id_ in spotify.playlist_ids() if id_ not in captured]
+        configured, captured = spotify.playlist_ids(), raw.captured(store, day)
+        missing = [id_ for id_ in configured if id_ not in captured]
         # A short wait the run itself waits out.
         soon = clock() + timedelta(seconds=deployment.capture.playlist_wait_seconds)
         wait_until = attempts.wait_until(store, soon)
@@ -58,6 +66,8 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
             lacking = f"{len(missing)} playlists are not captured"
         if not lacking and not batch.is_whole(store, day):
             lacking = "no batch holds all that is captured"
+        if not lacking and not missing and attempts.missing(store, day):
+            lacking = "what was missing is not configured any more, and is still told as missing"
         # Where Snowpipe loads, publishing is the sensor's business.
         if not lacking and deployment.database == "duckdb":
             lacking = _unpublished(store, database, day)
@@ -69,7 +79,7 @@ def build_daily(deployment: Deployment) -> dg.ScheduleDefinition:
         if not lacking:
             return dg.SkipReason(f"{day} is whole.")
         context.log.info(f"{day}: {lacking}")
-        return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H}", partition_key=day.isoformat())
+        return dg.RunRequest(run_key=f"{moment:%Y-%m-%dT%H:%M}", partition_key=day.isoformat())
 
     return daily
 

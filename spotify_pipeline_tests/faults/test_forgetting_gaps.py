@@ -106,6 +106,10 @@ class Refusing:
     def older(self, key: str) -> Any:
         return self.inner.older(key)
 
+    def delete_older(self, key: str) -> None:
+        self._let(key)
+        self.inner.delete_older(key)
+
     def delete(self, going: Sequence[str]) -> None:
         for key in going:
             self._let(key)

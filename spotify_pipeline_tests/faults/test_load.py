@@ -1,8 +1,8 @@
 """Much at once, and much over the years: within 2 GB of memory, and within the time of a small day.
 
 `pytest -m load spotify_pipeline_tests/faults/test_load.py`; an hour. A million entries in a day,
-through the command as cron calls it; and three years of days, after which a day takes no longer
-than before, and the UI answers.
+through the command as cron calls it; a lake of a million keys; and three years of days, after which
+a day takes no longer than before, and the UI answers.
 """
 
 import os
@@ -77,10 +77,43 @@ def test_a_million_entries_in_a_day_stay_below_two_gigabytes(tmp_path: Path) -> 
     assert memory < MOST_MEMORY
 
 
+# A million keys
+
+LAST = today(machine_clock)
+LONG_AGO = [LAST - timedelta(days=n) for n in range(100, 1100)]
+
+
+def test_among_a_million_keys_a_day_takes_no_longer_and_old_days_can_go(tmp_path: Path) -> None:
+    """A thousand raw documents on each of a thousand days, of which nothing else is known."""
+    with spotify(2, 100, latency=0) as there:
+        took = {}
+        for name, days in (("young", []), ("old", LONG_AGO)):
+            folder = tmp_path / name
+            store = FolderStore(folder / "home" / "lake")
+            for day in days:
+                body = store.root / keys.raw(day, f"{0:022}")
+                body.parent.mkdir(parents=True)
+                body.write_bytes(document([entry(track("SO"))], f"{0:022}", day=day))
+                for number in range(1, 1000):
+                    os.link(body, store.root / keys.raw(day, f"{number:022}"))
+            folder.mkdir(exist_ok=True)
+            environment = {
+                **there.environment,
+                "SPOTIFY_PIPELINE_DEPLOYMENT": "local",
+                "SPOTIFY_PIPELINE_HOME": str(folder / "home"),
+            }
+            took[name], _ = ran(folder, environment, "run")
+            print(f"{name}, a run: {took[name]:.1f} s")
+        assert took["old"] < 1.5 * took["young"] + 5
+        seconds, memory = ran(folder, environment, "purge", "--before", str(LONG_AGO[0]), "--yes")
+        print(f"{len(LONG_AGO) - 1} days gone: {seconds:.0f} s, {memory / 1e6:.0f} MB")
+        assert memory < MOST_MEMORY
+    assert {keys.day_of(key) for key in store.list_keys(keys.RAW)} == {LONG_AGO[0], LAST}
+
+
 # Three years
 
 YEARS, OF_TWENTY = 3 * 365, [f"{number:022}" for number in range(20)]
-LAST = today(machine_clock)
 DAYS = [LAST - timedelta(days=n) for n in reversed(range(YEARS))]
 
 

@@ -92,10 +92,11 @@ class House:
     def __init__(self, home: Path, store: ObjectStore | None = None) -> None:
         self.home = home
         self.store = store or FolderStore(home / "lake")
+        self.today = datetime(2026, 11, 22, 12, tzinfo=UTC)
         self.database = DuckDBDatabase(home / "spotify.duckdb", lock_seconds=0.2)
 
     def clock(self) -> datetime:
-        return datetime(2026, 11, 22, 12, tzinfo=UTC)
+        return self.today
 
     @contextmanager
     def place(self) -> Iterator[Place]:

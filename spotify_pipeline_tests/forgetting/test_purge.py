@@ -51,6 +51,10 @@ def forget(house: House, subject: Subject) -> None:
     house.database.rewrite()
 
 
+def without_playlist(playlist_id: str) -> Captures:
+    return {where: each for where, each in CAPTURES.items() if where[1] != playlist_id}
+
+
 def without_user(user: str) -> Captures:
     def other(each: str | None) -> str | None:
         return None if each == user else each
@@ -69,12 +73,12 @@ CASES: dict[str, tuple[Subject, Captures, tuple[str, ...]]] = {
     ),
     "playlist": (
         Playlist("PLchart"),
-        {where: each for where, each in CAPTURES.items() if where[1] != "PLchart"},
+        without_playlist("PLchart"),
         ("PLchart", "SOone", "SOchart"),
     ),
     "playlist that failed once": (
         Playlist("PLradio"),
-        {where: each for where, each in CAPTURES.items() if where[1] != "PLradio"},
+        without_playlist("PLradio"),
         ("PLradio", "SOold", "SOnew"),
     ),
     "user": (User("USanna"), without_user("USanna"), ("USanna",)),
@@ -211,9 +215,69 @@ def test_a_day_that_can_not_be_rebuilt_is_not_lost(house: House) -> None:
     for key in house.store.list_keys(keys.raw_prefix(DAYS[0])):
         (house.store.root / key).unlink()
     with house.place() as place:
-        with pytest.raises(FixConfiguration, match="raw documents are gone"):
+        with pytest.raises(FixConfiguration, match="raw documents of what else they hold are gone"):
             plan(place, Playlist("PLchart"))
         assert held(place.session) == expected(CAPTURES)
+
+
+@pytest.mark.parametrize("subject", [User("USbert"), Playlist("PLchart")], ids=["user", "playlist"])
+def test_a_day_of_which_a_document_is_gone_is_not_rebuilt_from_the_rest(
+    house: House, subject: Subject
+) -> None:
+    """HISTORY and the batch are all that is left of it."""
+    house.store.put_new(keys.raw(DAYS[2], "PLthird"), house.store.get(keys.raw(DAYS[2], "PLradio")))
+    (house.store.root / keys.raw(DAYS[2], "PLradio")).unlink()
+    with house.place() as place:
+        with pytest.raises(FixConfiguration, match=f"raw documents .* are gone: {DAYS[2]}"):
+            plan(place, subject)
+        assert held(place.session) == expected(CAPTURES)
+
+
+def test_a_day_on_which_the_playlist_only_failed_needs_no_raw_documents(house: House) -> None:
+    (house.store.root / keys.raw(DAYS[1], "PLchart")).unlink()
+    forget(house, Playlist("PLradio"))
+    assert places_of(house, "PLradio") == []
+    with house.place() as place:
+        assert held(place.session) == expected(without_playlist("PLradio"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"type":"user","id":"USanna"', '"type":null,"id":"USanna"'), ('"id":"USanna"', '"id":4711')],
+    ids=["no type", "a number"],
+)
+def test_whom_the_tables_take_for_a_user_is_redacted(house: House, before: str, after: str) -> None:
+    key = keys.raw(DAYS[2], "PLradio")
+    text = gzip.decompress(house.store.get(key)).decode()
+    assert before in text
+    (house.store.root / key).write_bytes(gzip.compress(text.replace(before, after).encode()))
+    house.publish(DAYS[2])
+    user = User("4711" if "4711" in after else "USanna")
+    forget(house, user)
+    assert places_of(house, user.user_id) == []
+
+
+def test_a_copy_of_a_document_goes_with_it(house: House) -> None:
+    body = house.store.get(keys.raw(DAYS[0], "PLchart"))
+    for name in ("PLchart.damaged.ndjson.gz", "PLchart (conflicted copy).ndjson.gz"):
+        (house.store.root / keys.raw_prefix(DAYS[0]) / name).write_bytes(body)
+    forget(house, Playlist("PLchart"))
+    assert places_of(house, "PLchart") == []
+
+
+def test_what_was_missed_is_noted_before_days_are_published_anew(house: House) -> None:
+    """A week before the last publication is as far as is looked back."""
+    for number in range(1, 20):
+        day = DAYS[2] + timedelta(days=number)
+        attempts.record(house.store, day, house.clock(), Attempt(("PLlate",), ()))
+    house.today += timedelta(days=20)
+    forget(house, Playlist("PLradio"))
+    with house.place() as place:
+        publishing.note_gaps(place.session, house.store, house.clock)
+        [(noted,)] = place.session.execute(
+            "SELECT count(*) FROM ops.missed WHERE playlist_id = 'PLlate'"
+        )
+    assert noted == 19
 
 
 def test_a_damaged_document_is_not_passed_over(house: House) -> None:
@@ -292,6 +356,10 @@ class CrashingEraser:
 
     def older(self, key: str) -> Any:
         return self.inner.older(key)
+
+    def delete_older(self, key: str) -> None:
+        self.fuse.burn()
+        self.inner.delete_older(key)
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

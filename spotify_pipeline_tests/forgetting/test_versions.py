@@ -124,3 +124,15 @@ def test_older_versions_that_name_nobody_are_let_be(house: House, store: S3Store
     with house.place() as place:
         for subject in (User("USzoe"), Playlist("PLelse")):
             assert plan(place, subject).is_empty
+
+
+def test_what_goes_as_a_whole_goes_with_the_versions_that_can_not_be_read(
+    house: House, store: S3Store
+) -> None:
+    """As where a damaged manifest was put back from a backup, and its day is made anew."""
+    key = store.list_keys(keys.manifests_prefix(DAYS[2]))[0]
+    sound = store.get(key)
+    for body in (b"cut off", sound):
+        store.client.put_object(Bucket=BUCKET, Key=store.prefix + key, Body=body)
+    forget(house, Playlist("PLradio"))
+    assert left(store, "PLradio") == left(store, "cut off") == []

@@ -49,7 +49,9 @@ def _lines(repository: dg.RepositoryDefinition) -> Iterator[str]:
     for schedule in repository.schedule_defs:
         yield f"schedule {schedule.name}"
         yield from _told("job", [schedule.job_name])
-        yield from _told("at", [f"{schedule.cron_schedule} {schedule.execution_timezone}"])
+        crons = schedule.cron_schedule
+        each = [crons] if isinstance(crons, str) else crons
+        yield from _told("at", [f"{cron} {schedule.execution_timezone}" for cron in each])
         yield from _told("from the start", [schedule.default_status.value])
         yield ""
     for sensor in repository.sensor_defs:

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from spotify_pipeline.orchestration import retention
+from spotify_pipeline.orchestration.schedules import hourly
 from spotify_pipeline_tests.orchestration.conftest import DAY, World, failure_text
 
 pytestmark = pytest.mark.slow
@@ -55,7 +56,7 @@ def test_without_a_retention_there_is_none(world: World) -> None:
 
 def test_it_is_asked_for_once_a_day_when_nothing_runs(world: World) -> None:
     [schedule] = retention.schedules(replace(world.deployment, retention_days=30))
-    assert schedule.cron_schedule == "45 6-23 * * *"
+    assert schedule.cron_schedule == hourly(45, world.deployment.hour) == "45 6-23 * * *"
     with dg.instance_for_test() as instance:
 
         def tick(hour: int) -> str | None:

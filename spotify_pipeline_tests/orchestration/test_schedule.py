@@ -3,16 +3,20 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
+from dagster._utils.schedules import schedule_execution_time_iterator
 
 from spotify_pipeline.errors import RetryLater
-from spotify_pipeline.lake import attempts
+from spotify_pipeline.lake import attempts, keys, raw
 from spotify_pipeline.lake.attempts import Attempt, Failure
+from spotify_pipeline.orchestration.schedules import build_daily
 from spotify_pipeline_tests.orchestration.conftest import DAY, RUNS_OF_DAY, World
 
 pytestmark = pytest.mark.slow
@@ -25,10 +29,10 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path / "home", instance)
 
 
-def tick(world: World, hour: int) -> dg.RunRequest | None:
+def tick(world: World, hour: int, minute: int = 0) -> dg.RunRequest | None:
     """What a tick at that hour asks for, if it comes in time."""
     definitions = world.definitions
-    moment = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
+    moment = datetime(DAY.year, DAY.month, DAY.day, hour, minute, tzinfo=UTC)
     # As a block: left to the garbage collector it would end after the instance it is about.
     with dg.build_schedule_context(
         scheduled_execution_time=moment,
@@ -40,10 +44,20 @@ def tick(world: World, hour: int) -> dg.RunRequest | None:
     return result.run_requests[0] if result.run_requests else None
 
 
-def test_it_ticks_every_hour_from_the_configured_one_to_midnight(world: World) -> None:
-    schedule = world.definitions.resolve_schedule_def("daily")
-    assert schedule.cron_schedule == "0 6-23 * * *"
-    assert schedule.execution_timezone == "UTC"
+@pytest.mark.parametrize("hour", [0, 6, 22, 23])
+def test_it_ticks_every_hour_from_the_configured_one_and_often_in_the_last(
+    world: World, hour: int
+) -> None:
+    """As Dagster reads it, and not as it is written."""
+    crons = build_daily(replace(world.deployment, hour=hour)).cron_schedule
+    midnight = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    ticks = schedule_execution_time_iterator(midnight.timestamp(), crons, "UTC", ascending=True)
+    on_the_day = takewhile(lambda moment: moment.date() == DAY, ticks)
+    late = [(23, minute) for minute in (20, 40, 55)]
+    assert [(moment.hour, moment.minute) for moment in on_the_day] == [
+        *((each, 0) for each in range(hour, 24)),
+        *late,
+    ]
 
 
 def test_a_day_that_was_not_begun_is_asked_for(world: World) -> None:
@@ -54,6 +68,38 @@ def test_a_day_that_was_not_begun_is_asked_for(world: World) -> None:
 
 def test_a_whole_day_is_left_alone(after_a_day: World) -> None:
     assert tick(after_a_day, 7) is None
+
+
+def test_what_a_wait_leaves_of_the_last_hour_is_used(world: World) -> None:
+    moment = datetime(DAY.year, DAY.month, DAY.day, 23, 10, tzinfo=UTC)
+    attempt = Attempt(tuple(world.spotify.playlists), (), wait_until=moment)
+    yesterday = DAY - timedelta(days=1)
+    attempts.record(world.store, yesterday, moment - timedelta(days=1), attempt)
+    world.minutes = 23 * 60
+    assert tick(world, 23) is None
+    world.minutes = 23 * 60 + 20
+    asked = [tick(world, 23, minute) for minute in (20, 40)]
+    assert len({request.run_key for request in asked if request}) == 2  # else it would be a repeat
+
+
+def test_a_playlist_that_was_taken_out_is_not_told_as_missing_any_more(world: World) -> None:
+    world.spotify.playlists["gone"] = RetryLater("Spotify said 404.")
+    assert "captured" in str(world.run().red_checks)
+    del world.spotify.playlists["gone"]
+    assert tick(world, 8)
+    assert world.run().is_well
+    assert attempts.missing(world.store, DAY) == []
+    assert tick(world, 9) is None
+
+
+@pytest.mark.parametrize("name", ["20261121T060000-007.json", "desktop.ini"])
+def test_an_attempt_that_can_not_be_read_stops_no_capture(world: World, name: str) -> None:
+    for day in (DAY - timedelta(days=1), DAY):
+        assert world.store.put_new(f"{keys.attempts_prefix(day)}{name}", b"")
+    assert tick(world, 6)
+    world.run()
+    assert raw.captured(world.store, DAY) == set(world.spotify.playlists)
+    assert attempts.missing(world.store, DAY) == []
 
 
 def test_a_day_that_lacks_a_playlist_is_asked_for_again_every_hour(after_a_day: World) -> None:

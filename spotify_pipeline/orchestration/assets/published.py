@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from spotify_pipeline import contract
-from spotify_pipeline.clock import Clock, today
+from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import PipelineError, SkipThis
-from spotify_pipeline.lake import attempts, keys, manifests
+from spotify_pipeline.lake import keys, manifests
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading import preview, publishing
 from spotify_pipeline.loading.arrival import Patience
@@ -186,18 +186,9 @@ def _catch_up(
 
 
 def _note_missed(session: Session, store: ObjectStore, clock: Clock) -> PipelineError | None:
-    """Names what the days that are over lack for ever.
-
-    Before anything is published: so what ended before a publication is noted by then, and only
-    the days since the last one are looked at, and a week before it. What keeps it from being noted
-    is returned: it is no reason to publish nothing.
-    """
+    """What keeps it from being noted is no reason to publish nothing, and is returned."""
     try:
-        first, last = min(attempts.days(store), default=today(clock)), today(clock)
-        if known := publishing.last_publication(session):
-            first = max(first, known - timedelta(days=7))
-        days = [first + timedelta(days=n) for n in range((last - first).days)]
-        publishing.note_missed(session, attempts.gaps(store, days), clock())
+        publishing.note_gaps(session, store, clock)
     except PipelineError as error:
         return error
     return None
