@@ -15,6 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,6 @@ def _transform(
     documents: Sequence[Path],
     quarantined: tuple[raw.Unreadable, ...] = (),
 ) -> Transformed:
-    _check_sums(documents)
     plan = embedded_plan()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -103,7 +103,8 @@ def _transform(
     ):
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         paths = [str(document) for document in documents]
-        _read_json(connection, "CREATE TABLE answers", _without_entries(RAW_LINE), paths)
+        with _checked_sums(documents):
+            _read_json(connection, "CREATE TABLE answers", _without_entries(RAW_LINE), paths)
         _require_answers(connection, draft)
         # Entries are read where they are used: as a table they would take most of the memory.
         _read_json(connection, "CREATE VIEW lines", RAW_LINE, paths)
@@ -115,10 +116,14 @@ def _transform(
         return Transformed(files, odd_values, quarantined)
 
 
-def _check_sums(documents: Sequence[Path]) -> None:
-    """DuckDB doesn't look at gzip's checksums: it would read other values out of damaged files."""
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(_check_sum, documents))
+@contextmanager
+def _checked_sums(documents: Sequence[Path]) -> Iterator[None]:
+    """DuckDB doesn't look at gzip's checksums, and would read other values out of damaged files. So
+    they are checked beside a reading that leaves a processor free."""
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.map(_check_sum, documents)
+        yield
+        list(checked)
 
 
 def _check_sum(document: Path) -> None:
