@@ -187,17 +187,22 @@ def fresh(session: Session, playlist_ids: Sequence[str], day: date) -> Finding:
         )
     }
     oldest = day - timedelta(days=1)
-    offenders = [
-        f"{named(playlist, name)}: last captured {captured or 'never'}"
+    stale = [
+        (playlist, name, captured or "never")
         for playlist in playlist_ids
         for captured, name in [last.get(playlist, (None, None))]
         if not captured or captured < oldest
     ]
+    return fresh_finding(stale, day)
+
+
+def fresh_finding(stale: Sequence[tuple[str, str | None, date | str]], day: date) -> Finding:
+    """Of the stale playlists on `day`: id, name if it is known, and when last captured."""
     return Finding.of(
-        f"every playlist captured since {oldest}",
+        f"every playlist captured since {day - timedelta(days=1)}",
         "playlist is stale",
         "playlists are stale",
-        offenders,
+        [f"{named(playlist, name)}: last captured {last}" for playlist, name, last in stale],
     )
 
 

@@ -4,7 +4,8 @@ They judge the state of the last days, not the run that carries them: rebuilding
 turn today's red check green. One step a stage, so that a stage's checks share what they look at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 
@@ -13,7 +14,7 @@ import dagster as dg
 from spotify_pipeline import contract
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
-from spotify_pipeline.lake import attempts, preview
+from spotify_pipeline.lake import attempts, preview, raw
 from spotify_pipeline.lake.attempts import Failure
 from spotify_pipeline.loading import publishing, quality
 from spotify_pipeline.loading.quality import Finding
@@ -57,6 +58,40 @@ def _capture_finding(facts: Facts, expected: str, missing: dict[date, list[Failu
     ]
     trouble, troubles = "playlist is missing", "playlists are missing"
     return Finding.of(expected, trouble, troubles, offenders, count=len(ids))
+
+
+def without_runs(facts: Facts, hour: int) -> list[tuple[Check, Finding]]:
+    """What runs would tell if there were any: who is not captured, where the day's run was due at
+    `hour`. Of the lake alone, since looking at Snowflake wakes its warehouse."""
+    judges: dict[Check, Callable[[Facts], Finding]] = {
+        CAPTURED: partial(_captured_in_time, hour),
+        NO_GAPS: _captured_before,
+        FRESH: _fresh_in_lake,
+    }
+    found = []
+    for check, judge in judges.items():
+        try:
+            finding = judge(facts)
+        except FixConfiguration as error:  # of one file; what the sensor is for besides goes on
+            finding = Finding(check.description, "the lake can't be read", (str(error),))
+        found.append((check, finding))
+    return found
+
+
+def _captured_in_time(hour: int, facts: Facts) -> Finding:
+    """As `_captured`, but a day that no run tried within the hour after it was due lacks all."""
+    day = facts.day
+    if facts.now.hour <= hour or attempts.last_day(facts.store, day) in (None, day):
+        return _captured(facts)
+    reason = (
+        f"no run tried it by {hour + 1:02}:00 UTC. See what the ticks of `daily` say under "
+        f"Automation, or type `spotify-pipeline run`"
+    )
+    missing = {
+        day: [replace(failure, reason=reason) for failure in failures]
+        for day, failures in attempts.gaps(facts.store, [day]).items()
+    }
+    return _capture_finding(facts, f"every configured playlist is captured on {day}", missing)
 
 
 def _signed_in(facts: Facts) -> Finding:
@@ -154,10 +189,25 @@ def _volume(facts: Facts) -> Finding:
 
 
 def _fresh(facts: Facts) -> Finding:
-    """Of the playlists that were wanted before yesterday too: of newer ones `captured` tells."""
+    return quality.fresh(facts.session, _wanted_long(facts), facts.day)
+
+
+def _fresh_in_lake(facts: Facts) -> Finding:
+    """As `_fresh`: what was never captured can't be published either."""
+    last = {id_: day for day in facts.days for id_ in raw.captured(facts.store, day)}
+    wanted = _wanted_long(facts)
+    stale = [id_ for id_ in wanted if last.get(id_, date.min) < facts.day - timedelta(days=1)]
+    names = preview.playlist_names(facts.store, stale)
+    before = f"before {facts.days[0]}, or never"
+    return quality.fresh_finding(
+        [(id_, names.get(id_), last.get(id_, before)) for id_ in stale], facts.day
+    )
+
+
+def _wanted_long(facts: Facts) -> list[str]:
+    """The playlists that were wanted before yesterday too: of newer ones `captured` tells."""
     before = _wanted(facts, facts.day - timedelta(days=2))
-    wanted = [id_ for id_ in _wanted(facts, facts.day) if id_ in before]
-    return quality.fresh(facts.session, wanted, facts.day)
+    return [id_ for id_ in _wanted(facts, facts.day) if id_ in before]
 
 
 def _wanted(facts: Facts, until: date) -> Sequence[str]:
@@ -167,20 +217,24 @@ def _wanted(facts: Facts, until: date) -> Sequence[str]:
     return attempt.playlist_ids if attempt else ()
 
 
+CAPTURED = Check(
+    asset_keys.RAW,
+    "captured",
+    "Every configured playlist was captured when last tried.",
+    _captured,
+)
+
+NO_GAPS = Check(
+    asset_keys.RAW,
+    "no_gaps",
+    "No playlist was missed on the days before; what was missed can't be had any more.",
+    _captured_before,
+    WARN,
+)
+
 RAW = (
-    Check(
-        asset_keys.RAW,
-        "captured",
-        "Every configured playlist was captured when last tried.",
-        _captured,
-    ),
-    Check(
-        asset_keys.RAW,
-        "no_gaps",
-        "No playlist was missed on the days before; what was missed can't be had any more.",
-        _captured_before,
-        WARN,
-    ),
+    CAPTURED,
+    NO_GAPS,
     Check(
         asset_keys.RAW,
         "signed_in",
@@ -221,6 +275,13 @@ PUBLISHING = Check(
     "publishing",
     "Every landed batch is published.",
     _publishing,
+)
+
+FRESH = Check(
+    asset_keys.published(contract.PLAYLIST),
+    "fresh",
+    "Every playlist was captured lately.",
+    _fresh,
 )
 
 PUBLISHED = (
@@ -271,11 +332,6 @@ PUBLISHED = (
         _volume,
         WARN,
     ),
-    Check(
-        asset_keys.published(contract.PLAYLIST),
-        "fresh",
-        "Every playlist was captured lately.",
-        _fresh,
-    ),
+    FRESH,
     PUBLISHING,
 )

@@ -43,6 +43,7 @@ class Facts:
     ) -> None:
         self.store = store
         self.spotify = spotify
+        self.now = clock()
         self.day = today(clock)
         self.days = [self.day - timedelta(days=n) for n in reversed(range(WINDOW_DAYS))]
         self._clock = clock

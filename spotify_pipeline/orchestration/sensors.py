@@ -1,7 +1,8 @@
 """`snowpipe_load_sensor`: what did the pipes load, and what is to be published now?
 
 It only looks and reports. What it can't look at raises: a skipped tick always means that it
-looked and found nothing new.
+looked and found nothing new. Once an hour it also reports who is not captured, which else only runs
+tell: while there are none, nothing would.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from spotify_pipeline.loading.pipe import Seen, look
 from spotify_pipeline.orchestration import asset_keys, checks, jobs, judging
 from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline.orchestration.partitions import BusyDays
-from spotify_pipeline.orchestration.resources import LakeResource
+from spotify_pipeline.orchestration.resources import LakeResource, SpotifyResource
 
 WAITS = (timedelta(0), timedelta(minutes=5), timedelta(minutes=20), timedelta(hours=1))
 """How long to wait before each request to publish a batch; after the last one a check is red."""
@@ -47,8 +48,9 @@ class Cursor:
     """What the sensor remembers.
 
     Its requests by batch; the verdicts that it reported, and when; the landed batch of each of the
-    last days that it reported; and, if all was well and published at the last look at Snowflake,
-    when that was and of which batches.
+    last days that it reported; if all was well and published at the last look at Snowflake, when
+    that was and of which batches; and in which hour it last looked for who is not captured, and
+    which checks were red of that.
     """
 
     requests: dict[str, list[str]] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Cursor:
     landed: dict[str, int] = field(default_factory=dict)
     rested_since: str = ""
     batches: str = ""
+    hour: str = ""
+    red: list[str] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str | None) -> "Cursor":
@@ -86,11 +90,14 @@ def build_sensor(deployment: Deployment, days: dg.DailyPartitionsDefinition) -> 
         default_status=(
             dg.DefaultSensorStatus.RUNNING if deployment.is_on else dg.DefaultSensorStatus.STOPPED
         ),
-        description="Reports the pipes' health and has landed batches published.",
+        description=(
+            "Reports the pipes' health and who is not captured, and has landed batches published."
+        ),
     )
     def snowpipe_load_sensor(
         context: dg.SensorEvaluationContext,
         lake: LakeResource,
+        spotify: SpotifyResource,
         database: DatabaseResource,
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
@@ -98,9 +105,13 @@ def build_sensor(deployment: Deployment, days: dg.DailyPartitionsDefinition) -> 
         store = lake.store()
         batches = manifests.current_batches(store)
         digest = _digest(batches)
+        with judging.facts_of(lake, database, spotify, clock) as facts:
+            not_captured = _not_captured(cursor, facts, deployment.hour, context.instance)
         if is_external and (rest := cursor.rests_until(digest)) and now < rest:
             text = f"every batch is published; Snowflake is asked again at {rest:%H:%M} UTC"
-            return dg.SensorResult(cursor=cursor.to_json(), skip_reason=text)
+            return dg.SensorResult(
+                asset_events=not_captured, cursor=cursor.to_json(), skip_reason=text
+            )
         with database.for_a_look().session() as session:
             unpublished = publishing.unpublished(session, store)
             seen = look(database.pipes(store), session, unpublished, now)
@@ -119,12 +130,28 @@ def build_sensor(deployment: Deployment, days: dg.DailyPartitionsDefinition) -> 
             cursor.verdicts = {}  # that the new files came in is to be seen with them
         return dg.SensorResult(
             run_requests=requests,
-            asset_events=[*arrivals, *_news(cursor, evaluations, now)],
+            asset_events=[*arrivals, *not_captured, *_news(cursor, evaluations, now)],
             cursor=cursor.to_json(),
             skip_reason=None if requests else _waiting(unpublished, seen),
         )
 
     return snowpipe_load_sensor
+
+
+def _not_captured(
+    cursor: Cursor, facts: judging.Facts, hour: int, instance: dg.DagsterInstance
+) -> list[dg.AssetCheckEvaluation]:
+    """The red verdicts that no run tells while there is none, and what became of them; each hour.
+
+    Green ones are left to runs, which see more: that it is published, too.
+    """
+    now = f"{facts.now:%Y-%m-%dT%H}"
+    if cursor.hour == now or facts.day in BusyDays(instance):  # that run will tell
+        return []
+    found = [check.event(finding) for check, finding in checks.without_runs(facts, hour)]
+    before = cursor.red
+    cursor.hour, cursor.red = now, [each.check_name for each in found if not each.passed]
+    return [each for each in found if not each.passed or each.check_name in before]
 
 
 def _waiting(unpublished: Sequence[Manifest], seen: Seen) -> str:

@@ -2,6 +2,7 @@
 and how often its sensor asks and tells. Its faults are in `test_aws_faults`.
 """
 
+import json
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,8 @@ from spotify_pipeline import contract
 from spotify_pipeline.clock import machine_clock, today
 from spotify_pipeline.definitions import build_defs
 from spotify_pipeline.errors import RetryLater
-from spotify_pipeline.lake import keys
+from spotify_pipeline.lake import attempts, keys
+from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.loading.database import Session
 from spotify_pipeline.orchestration.database import DatabaseResource
 from spotify_pipeline_tests.loading.rows import contents
@@ -194,6 +196,20 @@ def test_while_all_is_published_snowflake_is_left_alone_for_an_hour(team: Team) 
     team.issue()
     team.follow(team.tick())
     assert team.published() == (2, ["a", "b"])
+
+
+def test_days_without_any_run_are_told_and_wake_no_warehouse(team: Team) -> None:
+    team.capture("a")
+    attempts.record(team.store, team.day, CLOCK(), Attempt(("p",), ()))
+    team.issue()
+    team.follow(team.tick())
+    assert "'every batch is published'" in str(team.tick().skip_reason)
+    team.definitions = build_defs(team.deployment, CLOCK, {"database": _Gone()})
+    team.sensor.cursor = json.dumps(json.loads(team.sensor.cursor or "") | {"hour": ""})
+    result = team.tick()
+    assert "Snowflake is asked again at" in str(result.skip_reason)
+    assert "p" in red(result)["published/playlist fresh"]
+    assert verdicts(team.tick()) == []
 
 
 def test_verdicts_are_told_when_files_came_in_and_again_after_an_hour(team: Team) -> None:

@@ -9,7 +9,9 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from spotify_pipeline.errors import PipelineError
+from spotify_pipeline.errors import PipelineError, RetryLater
+from spotify_pipeline.lake import attempts, keys
+from spotify_pipeline.lake.attempts import Attempt
 from spotify_pipeline.orchestration import judging
 from spotify_pipeline_tests.orchestration.conftest import DAY, RUNS_OF_DAY, World
 
@@ -56,6 +58,16 @@ def world(after_a_day: World) -> World:
 @pytest.fixture
 def sensor(world: World) -> Sensor:
     return Sensor(world)
+
+
+def raw_verdicts(result: dg.SensorResult) -> dict[str, bool]:
+    """What a tick says of who is captured: whether each check told of passes."""
+    return {
+        event.check_name: event.passed
+        for event in result.asset_events
+        if isinstance(event, dg.AssetCheckEvaluation)
+        and event.check_name in ("captured", "no_gaps", "fresh")
+    }
 
 
 def red(result: dg.SensorResult) -> dict[str, str]:
@@ -200,3 +212,97 @@ def test_it_only_looks(world: World, sensor: Sensor) -> None:
     sensor.tick()
     assert world.query("FROM PIPES.COPY_HISTORY ORDER BY ALL") == before
     assert world.query("FROM OPS.LEDGER") == []
+
+
+# While there are no runs
+
+
+def test_days_without_any_run_are_told(world: World, sensor: Sensor) -> None:
+    """Whatever keeps runs away: nothing in a run could tell."""
+    assert raw_verdicts(sensor.tick()) == {}
+    world.day, world.minutes = DAY + timedelta(days=3), 7 * 60
+    result = sensor.tick()
+    assert raw_verdicts(result) == {"captured": False, "no_gaps": False, "fresh": False}
+    told = red(result)
+    assert (
+        "2026-11-13 Playlist (chart), Playlist (radio): no run tried it by 07:00 UTC"
+        in told["raw_playlist_json captured"]
+    )
+    assert "2026-11-12 Playlist (chart), Playlist (radio)" in told["raw_playlist_json no_gaps"]
+    assert "Playlist (chart): last captured 2026-11-10" in told["published/playlist fresh"]
+
+
+def test_a_day_is_not_late_within_the_hour_in_which_it_is_due(world: World, sensor: Sensor) -> None:
+    world.day, world.minutes = DAY + timedelta(days=1), 6 * 60 + 59
+    assert raw_verdicts(sensor.tick()) == {}
+    world.minutes += 1
+    assert raw_verdicts(sensor.tick()) == {"captured": False}
+
+
+def test_who_is_not_captured_is_told_once_an_hour(world: World, sensor: Sensor) -> None:
+    world.day = DAY + timedelta(days=1)
+    told = []
+    for minute in (7 * 60, 7 * 60 + 59, 8 * 60):
+        world.minutes = minute
+        told.append(raw_verdicts(sensor.tick()))
+    assert told == [{"captured": False}, {}, {"captured": False}]
+
+
+def test_while_the_days_run_goes_on_it_waits_for_what_that_tells(
+    world: World, sensor: Sensor
+) -> None:
+    """A run says first what it sets out for: for a while nobody is captured, and nobody failed."""
+    world.day, world.minutes = DAY + timedelta(days=1), 7 * 60
+    run = world.instance.create_run_for_job(
+        world.definitions.resolve_job_def("daily_snapshot"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": str(world.day)},
+    )
+    assert raw_verdicts(sensor.tick()) == {}
+    world.instance.report_run_failed(run)
+    assert raw_verdicts(sensor.tick()) == {"captured": False}
+
+
+def test_what_it_told_as_red_it_takes_back(world: World, sensor: Sensor) -> None:
+    """A run may have come without its checks, or captured a moment before a verdict came in."""
+    store = world.store
+    world.day, world.minutes = DAY + timedelta(days=1), 7 * 60
+    assert raw_verdicts(sensor.tick()) == {"captured": False}
+    for playlist in ("chart", "radio"):
+        store.put_new(keys.raw(world.day, playlist), store.get(keys.raw(DAY, playlist)))
+    attempt = Attempt(("chart", "radio"), ())
+    attempts.record(store, world.day, world.clock(), attempt)
+    world.minutes = 8 * 60
+    assert raw_verdicts(sensor.tick()) == {"captured": True}
+    world.minutes = 9 * 60
+    assert raw_verdicts(sensor.tick()) == {}
+
+
+@pytest.mark.slow
+def test_a_playlist_that_a_run_told_of_stays_red_after_a_run_that_says_nothing_new(
+    world: World,
+) -> None:
+    """The sensor's verdicts of a tried day are those of its run."""
+    world.day, world.minutes = DAY + timedelta(days=1), 6 * 60
+    world.spotify.playlists["radio"] = RetryLater("Spotify said 503.")
+    world.run()
+    world.minutes = 7 * 60
+    told = red(Sensor(world).tick())["raw_playlist_json captured"]
+    assert told == "2026-11-11 Playlist (radio): Spotify said 503."
+
+
+def test_before_the_first_run_nobody_is_missing(world: World) -> None:
+    for day in attempts.days(world.store):
+        for key in world.store.list_keys(keys.attempts_prefix(day)):
+            (world.deployment.lake_folder / key).unlink()
+    world.day, world.minutes = DAY + timedelta(days=3), 12 * 60
+    assert raw_verdicts(Sensor(world).tick()) == {}
+
+
+def test_an_attempt_that_is_damaged_is_told_and_keeps_no_batch_back(world: World) -> None:
+    [key] = world.store.list_keys(keys.attempts_prefix(DAY))
+    (world.deployment.lake_folder / key).write_text("no attempt")
+    result = Sensor(world).tick()
+    name = key.split("/")[-1]
+    assert f"{name} is no record of an attempt" in red(result)["raw_playlist_json captured"]
+    assert result.run_requests
