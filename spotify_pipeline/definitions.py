@@ -50,4 +50,4 @@ def build_defs(
 @dg.definitions
 def defs() -> dg.Definitions:
     """The graph for the deployment that the environment picks."""
-    return build_defs(read_deployment())
+    return build_defs(read_deployment(is_for_captures=True))

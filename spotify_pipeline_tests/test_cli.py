@@ -145,7 +145,7 @@ def test_no_secret_is_anywhere_in_the_home(sandbox_env: Callable[..., Path], hom
         ({"SPOTIFY_PIPELINE_ENGINE": "flink"}, ["run"], "known in demo are embedded, spark"),
         (
             {"SPOTIFY_PIPELINE_DEPLOYMENT": "local", "SPOTIFY_PLAYLISTS": "top-50"},
-            ["run"],
+            ["doctor"],
             "no playlist in 'top-50'. Known forms",
         ),
         ({}, ["run", "--date", "22.11.2026"], "Expected YYYY-MM-DD"),
@@ -328,6 +328,28 @@ def test_from_signing_in_to_a_captured_day(
 
     assert cli.main(["run"]) == 0
     assert len(rows(home)["history.playlist"]) == 2
+
+
+@pytest.mark.slow
+def test_a_mistyped_playlist_stops_no_other_and_is_told_by_name(
+    sandbox_env: Callable[..., Path], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spotify_pipeline.sandbox.catalogue import Catalogue
+
+    good = Catalogue().playlists[2].playlist_id
+    mistyped = f"{good[:21]}, ../x/'; DROP TABLE y; --"
+    sandbox_env(SPOTIFY_REFRESH_TOKEN="t", SPOTIFY_PLAYLISTS=f'"{mistyped}, {good}"')
+    assert cli.main(["run"]) == 1
+    told = capsys.readouterr()
+    assert f"{good[:21]}: SPOTIFY_PLAYLISTS: no playlist in '{good[:21]}'. Known forms" in told.err
+    assert "../x/'; DROP TABLE y; --: SPOTIFY_PLAYLISTS: no playlist in" in told.err
+    assert "check captured" in told.err
+    assert [row[1] for row in rows(home)["history.playlist"]] == [good]
+    assert len(list((home / "lake/raw_data").rglob("*.ndjson.gz"))) == 1
+
+    assert cli.main(["doctor"]) == 1
+    told = capsys.readouterr()
+    assert f"no playlist in '{good[:21]}', \"../x/'; DROP TABLE y; --\"" in told.err
 
 
 def test_the_doctor_s_exit_code_says_that_not_all_is_well(

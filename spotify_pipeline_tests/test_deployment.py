@@ -200,6 +200,14 @@ def test_all_wrong_values_are_told_in_one_error() -> None:
         assert part in str(caught.value)
 
 
+def test_for_captures_a_mistyped_playlist_is_let_pass_and_nothing_else_is() -> None:
+    values = {"SPOTIFY_PIPELINE_DEPLOYMENT": "local", "SPOTIFY_PLAYLISTS": f"{PLAYLIST_ID},x"}
+    assert read_deployment(environment(values), is_for_captures=True).name == "local"
+    wrong = environment(values | {"SPOTIFY_PIPELINE_HOUR": "24"})
+    with pytest.raises(FixConfiguration, match="SPOTIFY_PIPELINE_HOUR"):
+        read_deployment(wrong, is_for_captures=True)
+
+
 @pytest.mark.parametrize("day", ["2026-02-30", "2026-1-1", "20261122", "2026-W47-7", "soon"])
 def test_only_whole_real_days_are_start_dates(day: str) -> None:
     with pytest.raises(FixConfiguration, match="SPOTIFY_PIPELINE_START_DATE"):

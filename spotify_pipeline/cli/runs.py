@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from spotify_pipeline.orchestration.assets.raw import CaptureOptions
     from spotify_pipeline.orchestration.local_run import dagster_instance, run_day
 
-    deployment = read_deployment()
+    deployment = read_deployment(is_for_captures=True)
     day = parse_date(arguments.date, "--date") if arguments.date else today(machine_clock)
     options = BatchOptions(reload=arguments.reload, accept_partial=arguments.accept_partial)
     capture = CaptureOptions(ignore_wait=arguments.ignore_wait)
@@ -110,7 +110,7 @@ def _dev(arguments: argparse.Namespace) -> int:
     from spotify_pipeline.orchestration.local_run import dagster_instance
 
     # Opened once before it serves, which ends what would keep its queue from moving.
-    with dagster_instance(read_deployment()) as instance:
+    with dagster_instance(read_deployment(is_for_captures=True)) as instance:
         home = Path(instance.root_directory)
     command = ["dagster", "dev", "-w", "workspace.yaml", "-p", arguments.port]
     os.execve(sys.executable, [sys.executable, "-m", *command], with_dagster_home(home))  # noqa: S606

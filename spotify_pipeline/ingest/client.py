@@ -18,6 +18,7 @@ from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 
 from spotify_pipeline.clock import Clock
 from spotify_pipeline.errors import SkipThis
+from spotify_pipeline.ingest.playlist_ids import require_id
 from spotify_pipeline.ingest.reader import Listing, Reply
 from spotify_pipeline.ingest.refusals import (
     TokenRefused,
@@ -77,6 +78,7 @@ class SpotifyClient:
 
     def playlist(self, playlist_id: str) -> Reply:
         """The playlist object with its first page, where Spotify gives one."""
+        require_id(playlist_id)
         with self._signed_in():
             body = _object(
                 self._spotify.playlist(playlist_id, additional_types=("track", "episode"))

@@ -1,6 +1,7 @@
 """The forms in which people write a playlist down: id, URI or link."""
 
 import re
+from collections.abc import Sequence
 
 from spotify_pipeline.errors import FixConfiguration
 
@@ -13,9 +14,8 @@ _FORMS = re.compile(
 )
 
 
-def require_playlists(text: str) -> tuple[str, ...]:
-    """As `parse_playlists`; raises `FixConfiguration` where there are none."""
-    playlist_ids = parse_playlists(text)
+def require_some(playlist_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """These playlists; raises `FixConfiguration` where there are none."""
     if not playlist_ids:
         raise FixConfiguration(
             "No playlists are configured. Set SPOTIFY_PLAYLISTS in .env to ids, URIs or "
@@ -30,13 +30,33 @@ def parse_playlists(text: str) -> tuple[str, ...]:
 
     Raises `FixConfiguration` naming every part that is none of the three forms.
     """
+    wanted = wanted_playlists(text)
+    _require_ids(wanted)
+    return wanted
+
+
+def wanted_playlists(text: str) -> tuple[str, ...]:
+    """As `parse_playlists`, for captures, where one that is mistyped stops no other: a part that is
+    none of the three forms stands for itself, until `require_id` refuses it."""
+    text = text.encode(errors="replace").decode()  # what is no UTF-8 could be stored nowhere
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    matches = [(part, _FORMS.fullmatch(part)) for part in parts]
-    if unknown := [part for part, match in matches if not match]:
+    return tuple(dict.fromkeys(map(_id_in, parts)))
+
+
+def require_id(playlist_id: str) -> None:
+    """Raises `FixConfiguration` for what is no id: to be asked before it becomes part of a path."""
+    _require_ids([playlist_id])
+
+
+def _id_in(part: str) -> str:
+    match = _FORMS.fullmatch(part)
+    return next(filter(None, match.groupdict().values())) if match else part
+
+
+def _require_ids(wanted: Sequence[str]) -> None:
+    if unknown := [each for each in wanted if not re.fullmatch(_ID, each)]:
         raise FixConfiguration(
             f"SPOTIFY_PLAYLISTS: no playlist in {', '.join(map(repr, unknown))}. Known forms: "
             f"an id of 22 letters and digits, spotify:playlist:<id>, "
             f"https://open.spotify.com/playlist/<id>; separated by commas."
         )
-    ids = [next(filter(None, match.groupdict().values())) for _, match in matches if match]
-    return tuple(dict.fromkeys(ids))

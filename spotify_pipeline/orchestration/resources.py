@@ -22,7 +22,7 @@ from spotify_pipeline.deployment import (
 )
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.ingest import sign_in
-from spotify_pipeline.ingest.playlist_ids import require_playlists
+from spotify_pipeline.ingest.playlist_ids import require_some, wanted_playlists
 from spotify_pipeline.ingest.reader import PlaylistReader
 from spotify_pipeline.ingest.sign_in import Credentials, SignIn, SignInFile
 from spotify_pipeline.lake import stamp
@@ -43,7 +43,10 @@ class SpotifyResource(dg.ConfigurableResource[Any]):
         raise NotImplementedError
 
     def playlist_ids(self) -> list[str]:
-        """The configured playlists; raises `FixConfiguration` where there are none."""
+        """The configured playlists, a mistyped one as it was written: the reader refuses it.
+
+        Raises `FixConfiguration` where there are none.
+        """
         raise NotImplementedError
 
     def sign_in(self) -> SignIn | None:
@@ -99,7 +102,7 @@ class SpotifyApi(SpotifyResource):
 
     def playlist_ids(self) -> list[str]:
         # Read when asked for: a playlist that is added while the UI runs counts at once.
-        return list(require_playlists(read_environment()["SPOTIFY_PLAYLISTS"]))
+        return list(require_some(wanted_playlists(read_environment()["SPOTIFY_PLAYLISTS"])))
 
 
 class SandboxSpotify(SpotifyResource):

@@ -18,7 +18,7 @@ from spotify_pipeline.engines.glue_request import GlueRequest
 from spotify_pipeline.errors import SkipThis
 from spotify_pipeline.ingest.client import SpotifyClient
 from spotify_pipeline.ingest.day import PlaylistReport, complete_day
-from spotify_pipeline.ingest.playlist_ids import require_playlists
+from spotify_pipeline.ingest.playlist_ids import require_some, wanted_playlists
 from spotify_pipeline.ingest.reader import PlaylistReader
 from spotify_pipeline.lake import attempts, batch, stamp
 from spotify_pipeline.lake.attempts import Failure
@@ -33,7 +33,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
     Raises at the end where playlists failed, so that Lambda counts it and tries again.
     """
-    deployment = read_deployment()
+    deployment = read_deployment(is_for_captures=True)
     environment = deployment.environment
     store = S3Store(boto3.client("s3"), environment["S3_BUCKET"], environment["S3_PREFIX"])
     day = parse_date(event["time"][:10], "time") if "time" in event else today(machine_clock)
@@ -56,7 +56,7 @@ def _capture(deployment: Deployment, store: ObjectStore, day: date) -> list[Play
     return complete_day(
         lambda: nullcontext(_reader(deployment.environment)),
         store,
-        require_playlists(deployment.environment["SPOTIFY_PLAYLISTS"]),
+        require_some(wanted_playlists(deployment.environment["SPOTIFY_PLAYLISTS"])),
         day,
         machine_clock,
         _say,

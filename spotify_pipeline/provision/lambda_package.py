@@ -16,7 +16,7 @@ from pathlib import Path
 
 from spotify_pipeline.deployment import Environment
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.ingest.playlist_ids import require_playlists
+from spotify_pipeline.ingest.playlist_ids import parse_playlists, require_some
 
 PYTHON = "3.13"
 """Of the function; `stack.yaml` says the same."""
@@ -89,7 +89,9 @@ def parameters(environment: Environment, key: str) -> dict[str, str]:
         )
     return {
         "LambdaKey": key,
-        "LambdaPlaylists": ",".join(require_playlists(environment["SPOTIFY_PLAYLISTS"])),
+        "LambdaPlaylists": ",".join(
+            require_some(parse_playlists(environment["SPOTIFY_PLAYLISTS"]))
+        ),
         "LambdaSecret": environment["SPOTIFY_SECRET_NAME"],
         "LambdaHour": environment["SPOTIFY_PIPELINE_HOUR"],
     }

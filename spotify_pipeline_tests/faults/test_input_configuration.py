@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spotify_pipeline.deployment import VARIABLES, Deployment, read_deployment, read_environment
 from spotify_pipeline.errors import FixConfiguration, PipelineError
-from spotify_pipeline.ingest.playlist_ids import parse_playlists
+from spotify_pipeline.ingest.playlist_ids import parse_playlists, require_id, wanted_playlists
 from spotify_pipeline.orchestration.addresses import of_lake
 from spotify_pipeline.orchestration.resources import build_resources
 from spotify_pipeline.provision import ddl
@@ -69,6 +69,15 @@ def test_a_playlist_is_an_id_or_refused_as_it_was_written(text: str) -> None:
         assert "Known forms" in str(error)
     else:
         assert all(re.fullmatch("[0-9A-Za-z]{22}", each) for each in found)
+
+
+@examples(100)
+@given(st.lists(words).map(",".join))
+def test_what_is_captured_is_an_id_or_refused_before_it_is_asked_for(text: str) -> None:
+    for each in wanted_playlists(text):
+        if not re.fullmatch("[0-9A-Za-z]{22}", each):
+            with pytest.raises(FixConfiguration, match="Known forms"):
+                require_id(each)
 
 
 @pytest.mark.parametrize("name", list(ddl.DEFAULTS))

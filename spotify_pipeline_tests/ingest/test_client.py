@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from spotify_pipeline.errors import PipelineError, SkipThis
+from spotify_pipeline.errors import FixConfiguration, PipelineError, SkipThis
 from spotify_pipeline.ingest.client import SpotifyClient
 from spotify_pipeline.ingest.refusals import (
     AppRefused,
@@ -125,7 +125,7 @@ def test_the_api_s_address_may_end_without_slash(spotify: Spotify) -> None:
 
 
 def test_an_id_that_is_none_is_refused_without_asking(spotify: Spotify) -> None:
-    with pytest.raises(SkipThis):
+    with pytest.raises(FixConfiguration, match=r"no playlist in 'no id'\. Known forms"):
         spotify.client().playlist("no id")
     assert spotify.asked == []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from spotify_pipeline.errors import FixConfiguration
-from spotify_pipeline.ingest.playlist_ids import parse_playlists
+from spotify_pipeline.ingest.playlist_ids import parse_playlists, require_id, wanted_playlists
 
 ID = "37i9dQZF1DXcBWIGoYBM5M"
 OTHER = "3cEYpjA9oz9GiPac4AsH4n"
@@ -70,3 +70,16 @@ def test_all_wrong_ones_are_told_with_the_known_forms() -> None:
     assert "SPOTIFY_PLAYLISTS: no playlist in 'first', 'second'." in said
     assert ID not in said
     assert "spotify:playlist:<id>" in said
+
+
+def test_for_captures_what_is_mistyped_stands_for_itself_until_it_is_asked_for() -> None:
+    wanted = wanted_playlists(f"{ID[:21]}, spotify:playlist:{ID}, {ID[:21]},")
+    assert wanted == (ID[:21], ID)
+    require_id(ID)
+    with pytest.raises(FixConfiguration, match=f"SPOTIFY_PLAYLISTS: no playlist in '{ID[:21]}'."):
+        require_id(ID[:21])
+
+
+def test_bytes_that_are_no_text_are_told_as_text() -> None:
+    """As Python reads an environment that is not UTF-8."""
+    assert wanted_playlists("caf\udce9") == ("caf?",)

@@ -121,6 +121,17 @@ def test_a_playlist_that_fails_is_told_by_its_last_name(after_a_day: World) -> N
     assert "2026-11-11 Playlist (radio): Spotify said 503." in "".join(outcome.red_checks)
 
 
+@pytest.mark.slow
+def test_a_playlist_whose_id_is_none_is_missed_by_its_text_and_does_no_harm(world: World) -> None:
+    text = "../x'; DROP TABLE OPS.MISSED; --"
+    world.spotify.playlists[text] = FixConfiguration("SPOTIFY_PLAYLISTS: no playlist in it.")
+    assert f"{DAY} {text}: SPOTIFY_PLAYLISTS: no playlist" in "".join(world.run().red_checks)
+    world.day = DAY + timedelta(days=1)
+    del world.spotify.playlists[text]
+    world.run()
+    assert world.query("SELECT playlist_id FROM OPS.MISSED") == [(text,)]
+
+
 def test_before_the_first_day_nothing_is_missing(world: World) -> None:
     assert world.judge() == set()
 

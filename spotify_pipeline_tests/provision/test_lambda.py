@@ -395,6 +395,14 @@ def test_it_waits_until_the_job_has_room(team: Team, aws: LocalAws) -> None:
 # What goes wrong
 
 
+def test_a_playlist_that_is_mistyped_stops_no_other_and_is_told_at_the_end(team: Team) -> None:
+    team.set(SPOTIFY_PLAYLISTS=f"{PLAYLISTS[0][:21]},{PLAYLISTS[1]}")
+    with pytest.raises(SkipThis, match=f"no playlist in '{PLAYLISTS[0][:21]}'"):
+        team.invoke()
+    team.settle()
+    assert raw.captured(team.store, DAY) == {PLAYLISTS[1]}
+
+
 def test_a_playlist_that_fails_stops_no_other_and_is_told_at_the_end(team: Team) -> None:
     team.spotify.fail(Fault("not_found", PLAYLISTS[1]))
     with pytest.raises(SkipThis) as told:
