@@ -1,7 +1,7 @@
 """Capturing one playlist: whole or not at all.
 
-A capture is complete when its pages hold as many entries as Spotify counts and the playlist's
-version mark is the same after the last page as before the first.
+A capture is complete when its pages carry on from each other, hold as many entries as Spotify
+counts, and the playlist's version mark is the same after the last page as before the first.
 """
 
 from collections.abc import Callable, Sequence
@@ -151,3 +151,10 @@ def _require_next(page: Page, offset: int, total: int) -> None:
         raise _ChangedMeanwhile(f"the page from {offset:,} on was that from {page.offset:,} on")
     if not page.entries and offset < total:
         raise _ChangedMeanwhile(f"its pages hold {offset:,} entries, Spotify counts {total:,}")
+    if page.is_short:
+        # To go on from where it ends would have an entry twice for each that is left out, so that
+        # the sum would be right.
+        raise _ChangedMeanwhile(
+            f"the page from {offset:,} on held {len(page.entries):,} entries, and the next one "
+            f"begins at {page.next_offset:,}"
+        )

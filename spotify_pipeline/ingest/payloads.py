@@ -4,6 +4,7 @@ Apps since 2026 get `items` holding `item`, older ones `tracks` holding `track`,
 at once. What the entries mean is the transform's business.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -15,11 +16,20 @@ from spotify_pipeline.lake.raw import Answer
 
 @dataclass(frozen=True)
 class Page:
-    """A page of entries: those from `offset` on, out of `total`."""
+    """A page of entries: those from `offset` on, out of `total`; and where the next one begins, if
+    it says so."""
 
     offset: int
     total: int
     entries: Sequence[Any]
+    next_offset: int | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether entries are left out between it and the next page. More than up to there is no
+        fault: old answers hold 100 beside a `next` that goes by a smaller limit."""
+        end = self.offset + len(self.entries)
+        return self.next_offset is not None and end < min(self.next_offset, self.total)
 
 
 def parse_page(body: Any) -> Page:
@@ -27,7 +37,7 @@ def parse_page(body: Any) -> Page:
     if isinstance(body, Mapping) and isinstance(body.get("items"), list):
         offset, total = body.get("offset"), body.get("total")
         if _is_count(offset) and _is_count(total):
-            return Page(offset, total, body["items"])
+            return Page(offset, total, body["items"], _offset_in(body.get("next")))
     raise Unavailable(
         "Spotify's answer is no page of entries (items, offset and total were expected). "
         "The next run tries again."
@@ -71,6 +81,15 @@ def fingerprint(page: Page) -> list[tuple[Any, Any]]:
 def _content(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     content = entry["item"] if "item" in entry else entry.get("track")
     return content if isinstance(content, Mapping) else {}
+
+
+_OFFSET = re.compile(r"[?&]offset=([0-9]{1,18})(?![^&#])")
+
+
+def _offset_in(address: Any) -> int | None:
+    """Which page an address names; nothing else of it is of use, for it is never asked."""
+    found = _OFFSET.search(address) if isinstance(address, str) else None
+    return int(found[1]) if found else None
 
 
 def _is_count(value: Any) -> TypeGuard[int]:

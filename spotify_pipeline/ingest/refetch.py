@@ -52,10 +52,12 @@ def _fits(playlist: Answer, page: Page, pages: Sequence[Answer]) -> bool:
     before = payloads.first_page(playlist.body)
     if before is None or payloads.fingerprint(before) != payloads.fingerprint(page):
         return False
+    if page.is_short:
+        return False
     entries = len(page.entries)
     for answer in pages:
         following = payloads.parse_page(answer.body)
-        if (following.offset, following.total) != (entries, page.total):
+        if following.is_short or (following.offset, following.total) != (entries, page.total):
             return False
         entries += len(following.entries)
     return entries == page.total

@@ -119,6 +119,12 @@ def with_page(number: int, **fields: Any) -> Reading:
     return Reading(first, *rest)
 
 
+def of_ten(offset: int, *songs: int, next_: int | None = None) -> Json:
+    """A page of ten entries, of which the n-th is song n, and where it says the next one begins."""
+    address = next_ and f"https://elsewhere/playlists/p/items?offset={next_}&limit=4"
+    return page([entry(track(str(song))) for song in songs], offset, 10, address or None)
+
+
 KEPT_BACK = playlist(None)
 NOT_WHOLE = {
     "total greater than what came": Reading(*pages(2, 2, total=5), page([], 4, 5)),
@@ -132,6 +138,13 @@ NOT_WHOLE = {
     "a page comes twice": with_page(2, offset=2),
     "a page is short": with_page(1, items=[None]),
     "a page is empty": with_page(1, items=[]),
+    # One song is left out and another comes twice, so that the sum is right.
+    "the first page lacks an entry": Reading(
+        playlist(of_ten(0, 0, 2, 3, next_=4)), of_ten(3, 3, 4, 5, 6, next_=7), of_ten(7, 7, 8, 9)
+    ),
+    "a page lacks an entry": Reading(
+        playlist(of_ten(0, 0, 1, 2, 3, next_=4)), of_ten(4, 4, 6, 7, next_=8), of_ten(7, 7, 8, 9)
+    ),
 }  # fmt: skip
 
 
@@ -161,6 +174,14 @@ def test_a_later_read_that_is_whole_is_given_alone(reading: Reading) -> None:
         (with_page(1, total=6), "it had 5 entries first, and 6 then"),
         (with_page(0, offset=2), "the page from 0 on was that from 2 on"),
         (with_page(1, offset=3), "the page from 2 on was that from 3 on"),
+        (
+            NOT_WHOLE["the first page lacks an entry"],
+            "the page from 0 on held 3 entries, and the next one begins at 4",
+        ),
+        (
+            NOT_WHOLE["a page lacks an entry"],
+            "the page from 4 on held 3 entries, and the next one begins at 8",
+        ),
     ],
 )
 def test_what_did_not_fit_together_is_told(reading: Reading, told: str) -> None:
@@ -204,6 +225,19 @@ def test_pages_of_one_entry_each_are_asked_for_one_by_one_to_the_end() -> None:
     reader = Reader(p=Reading(*pages(*[1] * 60)))
     assert captured(reader).entries == 60
     assert reader.calls[1:-1] == [f"p items {offset}" for offset in range(1, 60)]
+
+
+def test_a_page_that_holds_more_than_up_to_its_next_is_taken_as_it_is() -> None:
+    """Old answers hold 100 entries inside the playlist, beside a `next` by the page's length."""
+    reader = Reader(p=Reading(playlist(of_ten(0, *range(8), next_=4)), of_ten(8, 8, 9)))
+    assert songs_in(captured(reader)) == [str(n) for n in range(10)]
+    assert reader.calls == ["p", "p items 8", "p version"]
+
+
+def test_a_next_page_after_the_last_entry_is_not_missed() -> None:
+    reader = Reader(p=Reading(playlist(of_ten(0, *range(10), next_=12))))
+    assert captured(reader).entries == 10
+    assert reader.calls == ["p"]
 
 
 MALFORMED: dict[str, Any] = {

@@ -15,6 +15,48 @@ def test_a_page_is_where_it_begins_what_it_holds_and_out_of_how_many() -> None:
     assert parse_page(page(["a", None], 50, 70)) == Page(50, 70, ["a", None])
 
 
+@pytest.mark.parametrize(
+    ("next_", "expected"),
+    [
+        ("https://api.spotify.com/v1/playlists/p/items?offset=50&limit=50", 50),
+        ("https://elsewhere/?limit=50&offset=7", 7),
+        ("?offset=0", 0),
+        (None, None),
+        (50, None),
+        ({"offset": 50}, None),
+        ("", None),
+        ("https://[no address", None),
+        ("?offset=", None),
+        ("?offset=-1", None),
+        ("?offset=5x", None),
+        ("?offset=\N{FULLWIDTH DIGIT FIVE}", None),
+        ("?offset=" + "9" * 5_000, None),
+        ("?other_offset=5", None),
+    ],
+)
+def test_where_the_next_page_begins_is_read_out_of_its_address(
+    next_: Any, expected: int | None
+) -> None:
+    assert parse_page(PAGE | {"next": next_}).next_offset == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "total", "is_short"),
+    [(49, 100, True), (50, 100, False), (100, 120, False), (49, 49, False), (0, 100, True)],
+    ids=["one less", "as many", "more", "all there are", "none"],
+)
+def test_a_page_is_short_that_ends_before_the_next_one_begins(
+    entries: int, total: int, is_short: bool
+) -> None:
+    """More than up to there is no fault: old answers hold 100 beside a `next` of 50."""
+    next_ = "https://api.spotify.com/v1/playlists/p/items?offset=60&limit=50"
+    assert parse_page(page([None] * entries, 10, 10 + total, next_)).is_short == is_short
+
+
+def test_a_page_without_next_is_not_short() -> None:
+    assert not parse_page(page([None], 0, 9)).is_short
+
+
 @pytest.mark.parametrize("shape", ["items", "tracks", "both"])
 def test_a_playlist_s_first_page_is_found_in_each_shape(shape: Any) -> None:
     assert first_page(playlist(PAGE, shape)) == Page(0, 9, PAGE["items"])

@@ -176,6 +176,27 @@ def test_a_first_page_of_another_length_is_fetched(store: FolderStore) -> None:
     assert is_fetched(store, UNCHANGED)
 
 
+def test_earlier_pages_that_lack_an_entry_are_fetched(store: FolderStore) -> None:
+    """As an earlier release has stored them: song 3 is left out, and song 4 comes twice."""
+    first, *_ = pages(2, 2, 1)
+    rest = [
+        page([entry(track("2"))], 2, 5, "https://elsewhere/?offset=4&limit=2"),
+        page([entry(track("4"))] * 2, 3, 5),
+    ]
+    answers = [answer(first), *(answer(each, "page") for each in rest)]
+    store.put_new(keys.raw(DAY, "p"), raw.encode("p", DAY, answers))
+    assert is_fetched(store, UNCHANGED)
+
+
+def test_a_first_page_that_lacks_an_entry_is_not_unchanged(store: FolderStore) -> None:
+    on_day(0, store)
+    first, *rest = pages(2, 2, 1)
+    first["items"]["next"] = "https://elsewhere/?offset=3&limit=3"
+    report, _ = on_day(1, store, Reading(first, *rest))
+    assert report.outcome == "failed"
+    assert "held 2 entries, and the next one begins at 3" in str(report.reason)
+
+
 def test_a_playlist_of_which_nothing_is_known_is_fetched(store: FolderStore) -> None:
     store.put_new(keys.raw(DAY, "q"), b"another's")
     assert is_fetched(store, UNCHANGED)
