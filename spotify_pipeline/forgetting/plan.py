@@ -14,7 +14,7 @@ from spotify_pipeline.forgetting.loaders import Loader
 from spotify_pipeline.forgetting.search import Fate, search
 from spotify_pipeline.forgetting.subjects import Named, OldDays, Subject
 from spotify_pipeline.forgetting.view import Without
-from spotify_pipeline.lake import batch, keys
+from spotify_pipeline.lake import batch, keys, raw
 from spotify_pipeline.lake.batch import Outcome
 from spotify_pipeline.lake.store import ObjectStore
 from spotify_pipeline.loading.database import Session
@@ -75,7 +75,7 @@ def plan(place: Place, subject: Subject) -> Plan:
     naming = {fate: [key for key, each in fates.items() if each is fate] for fate in Fate}
     redacted = naming[Fate.IS_REDACTED]
     remade = [*naming[Fate.GOES], *naming[Fate.GOES_WITH_ITS_BATCH]]
-    remade += [key for key in redacted if key.startswith(keys.RAW)]
+    remade += [key for key in redacted if keys.parse_raw(key)]
     days = {keys.day_of(key) for key in remade}
     days |= {each.day for each in speaking if each.table != "OPS.MISSED"}
     told = {*days, *map(keys.day_of, redacted), *(each.day for each in speaking)}
@@ -128,10 +128,10 @@ def _fates(place: Place, subject: Named, days: Sequence[date]) -> tuple[list[dat
     published = rows.other_playlists(place.session, days, subject)
     gone, rebuilt, lost = [], [], []
     for day in days:
-        documents = view.list_keys(keys.raw_prefix(day))
-        if published[day] - set(map(keys.playlist_of, documents)):
+        captured = raw.captured(view, day)
+        if published[day] - captured:
             lost.append(day)
-        elif documents:
+        elif captured:
             rebuilt.append(day)
         else:
             gone.append(day)

@@ -21,7 +21,7 @@ class Fate(Enum):
     IS_REDACTED = "it stays without it"
     GOES_WITH_ITS_BATCH = "it goes, and its day is made anew"
     LOSES_VERSIONS = "it stays as it is, and what it once was goes"
-    REMAINS_GO = "it is no object any more, or not yet; what is left of it goes"
+    REMAINS_GO = "it is none of ours, any more or yet; what is left of it goes"
 
 
 def search(
@@ -42,7 +42,8 @@ def search(
             return Fate.REMAINS_GO
         if subject.takes(key):
             return Fate.GOES
-        return looking.at(key, listed[key]) if key.startswith(searched) else None
+        is_searched = key.startswith(searched) or keys.is_stray(key)
+        return looking.at(key, listed[key]) if is_searched else None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = zip(listed, pool.map(look, listed), strict=True)
@@ -70,7 +71,7 @@ class _Search:
 
     def _fate(self, key: str, body: bytes) -> Fate | None:
         if self.subject.is_in(key, body):
-            return Fate.GOES_WITH_ITS_BATCH
+            return Fate.REMAINS_GO if keys.is_stray(key) else Fate.GOES_WITH_ITS_BATCH
         return Fate.IS_REDACTED if self.subject.without(key, body) != body else None
 
     def _was_named(self, key: str) -> bool:

@@ -48,10 +48,8 @@ class Playlist:
         return [name for name in table.column_names if name == "playlist_id"]
 
     def takes(self, key: str) -> bool:
-        """Whether an object goes as a whole: also a copy, whose name somebody has added to."""
-        name = key.rpartition("/")[2]
-        is_its = re.match(rf"{re.escape(self.playlist_id)}(?![\w-])", name)
-        return key.startswith(keys.RAW) and bool(is_its)
+        """Whether an object goes as a whole."""
+        return bool(keys.parse_raw(key)) and keys.playlist_of(key) == self.playlist_id
 
     def without(self, key: str, body: bytes) -> bytes:
         """What stays of an object."""
@@ -70,6 +68,8 @@ class Playlist:
 
     def is_in(self, key: str, body: bytes) -> bool:
         """Whether an object that can't be redacted names it."""
+        if keys.is_stray(key):
+            return self.playlist_id in key or self.playlist_id.encode() in _stray(key, body)
         if not key.startswith(keys.MANIFESTS):
             return _is_in_csv(self, key, body)
         return json.dumps(f"/{self.playlist_id}.ndjson.gz")[1:] in body.decode()
@@ -100,13 +100,15 @@ class User:
         return False
 
     def without(self, key: str, body: bytes) -> bytes:
-        if not key.startswith(keys.RAW):
+        if not keys.parse_raw(key):
             return body
         lines = _decompressed(key, body).split(b"\n")
         redacted = [self._line(line) for line in lines]
         return body if redacted == lines else gzip.compress(b"\n".join(redacted), 6, mtime=0)
 
     def is_in(self, key: str, body: bytes) -> bool:
+        if keys.is_stray(key):
+            return any(self._line(line) != line for line in _stray(key, body).split(b"\n"))
         return _is_in_csv(self, key, body)
 
     def _line(self, line: bytes) -> bytes:
@@ -160,6 +162,11 @@ def _decompressed(key: str, body: bytes) -> bytes:
         return gzip.decompress(body)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise unsearchable(key, error) from error
+
+
+def _stray(key: str, body: bytes) -> bytes:
+    """What stands in a file that somebody put among raw documents: a copy of one, or anything."""
+    return _decompressed(key, body) if body.startswith(b"\x1f\x8b") else body
 
 
 def unsearchable(key: str, error: Exception) -> FixConfiguration:

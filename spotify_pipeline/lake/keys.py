@@ -11,6 +11,7 @@ ATTEMPTS = "attempts/"
 REPORTS = "reports/"
 DAGSTER_PIPES = "dagster_pipes/"
 
+_RAW = re.compile(rf"{RAW}dt=([\d-]{{10}})/([\w-]+)\.ndjson\.gz", re.ASCII)
 _MANIFEST = re.compile(rf"{MANIFESTS}dt=([\d-]{{10}})/(\d{{1,9}})\.json", re.ASCII)
 _BATCH_FILE = re.compile(
     rf"{TRANSFORMED}(\w+)_data/dt=([\d-]{{10}})/(\d{{1,9}})-[\w-]+/\1\.csv\.gz", re.ASCII
@@ -29,6 +30,18 @@ def raw(day: date, playlist_id: str) -> str:
 
 def playlist_of(raw_key: str) -> str:
     return raw_key.rsplit("/", 1)[1].removesuffix(".ndjson.gz")
+
+
+def parse_raw(key: str) -> tuple[date, str] | None:
+    """The day and playlist of a raw document; None for whatever else somebody put there."""
+    found = _RAW.fullmatch(key)
+    day = _date(found[1]) if found else None
+    return (day, found[2]) if found and day else None
+
+
+def is_stray(key: str) -> bool:
+    """Whether somebody put it among raw documents, as do programs that keep folders in step."""
+    return key.startswith(RAW) and not parse_raw(key)
 
 
 def attempts_prefix(day: date) -> str:

@@ -132,7 +132,7 @@ def documents(store: ObjectStore, day: date) -> list[RawDocument]:
 
     Raises `RetryLater` if one is taken away meanwhile.
     """
-    found = store.list_keys(keys.raw_prefix(day))
+    found = [key for key in store.list_keys(keys.raw_prefix(day)) if keys.parse_raw(key)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         sums = pool.map(lambda key: hashlib.sha256(_get(store, key)).hexdigest(), found)
         return [RawDocument(*document) for document in zip(found, sums, strict=True)]
@@ -147,7 +147,8 @@ def _get(store: ObjectStore, key: str) -> bytes:
 
 def captured(store: ObjectStore, day: date) -> set[str]:
     """The ids of the playlists that have a raw document for `day`."""
-    return {keys.playlist_of(key) for key in store.list_keys(keys.raw_prefix(day))}
+    found = map(keys.parse_raw, store.list_keys(keys.raw_prefix(day)))
+    return {playlist_id for _, playlist_id in filter(None, found)}
 
 
 def salvage(store: ObjectStore, key: str) -> bytes:

@@ -6,7 +6,6 @@ Manifests, records of attempts, stamps and stray files. Of damaged raw documents
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,10 +167,15 @@ def test_strays_are_passed_over_on_the_whole_way(store: FolderStore, tmp_path: P
     for folder in (keys.MANIFESTS, keys.table_prefix("song")):
         for stray in STRAYS:
             assert store.put_new(folder + stray, b"mine")
+    for stray in ("notes.txt", "dt=2026-11-22/desktop.ini"):
+        assert store.put_new(keys.RAW + stray, b"mine")
+    copy = "dt=2026-11-22/p (conflicted copy).ndjson.gz"  # of before it was captured anew
+    assert store.put_new(keys.RAW + copy, document([entry(track("SO2"))], "p"))
     assert store.put_new("attempts/notes.txt", b"mine")
     assert store.put_new("attempts/dt=2026-13-45/notes.json", b"mine")
     assert published(DuckDBDatabase(tmp_path / "a.duckdb"), store) == [("SO1",)]
     assert attempts.gaps(store, [DAY]) == {}
+    assert batch.is_whole(store, DAY)
     assert list(manifests.current_batches(store)) == [DAY]
 
 
@@ -212,21 +216,15 @@ def test_no_id_of_an_answer_becomes_part_of_a_key(store: FolderStore, text: str)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["my [music]", "what?", "all*", "it's", "é 😀", "a\\b", "100%"])
-@pytest.mark.parametrize("odd", [lambda n: (n, "p"), lambda n: ("home", n)], ids=["home", "file"])
-def test_a_folder_or_document_may_have_any_name(
-    tmp_path: Path, name: str, odd: Callable[[str], tuple[str, str]]
-) -> None:
+def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
     """To DuckDB some of the signs in it are patterns, which others' files match as well."""
-    home, playlist = odd(name)
-    store = FolderStore(tmp_path / home / "lake")
+    store = FolderStore(tmp_path / name / "lake")
     for other in ("my m", "whatx", "allx"):
-        others = FolderStore(tmp_path / odd(other)[0] / "lake")
-        if others.root != store.root:
-            sound = document([entry(track("SO2"))], playlist)
-            assert others.put_new(keys.raw(DAY, odd(other)[1]), sound)
-    assert store.put_new(keys.raw(DAY, playlist), document([entry(track("SO1"))], playlist))
-    database = DuckDBDatabase(tmp_path / home / "a.duckdb")
-    if {"?", "\\"} & set(home):  # no name of a DuckDB file
+        others = FolderStore(tmp_path / other / "lake")
+        assert others.put_new(keys.raw(DAY, "p"), document([entry(track("SO2"))], "p"))
+    assert store.put_new(keys.raw(DAY, "p"), document([entry(track("SO1"))], "p"))
+    database = DuckDBDatabase(tmp_path / name / "a.duckdb")
+    if {"?", "\\"} & set(name):  # no name of a DuckDB file
         with pytest.raises(FixConfiguration, match="SPOTIFY_PIPELINE_HOME"):
             published(database, store)
     else:

@@ -19,6 +19,11 @@ def test_keys_lie_where_the_original_had_them() -> None:
 
 def test_what_is_in_a_key_can_be_read_from_it() -> None:
     assert keys.playlist_of(keys.raw(DAY, "p")) == "p"
+    assert keys.parse_raw(keys.raw(DAY, "37i9dQZEVXbMDoHDwVN2tF")) == (
+        DAY,
+        "37i9dQZEVXbMDoHDwVN2tF",
+    )
+    assert keys.parse_raw(keys.raw(DAY, "PL_00-1")) == (DAY, "PL_00-1")
     assert keys.parse_batch_file(keys.batch_file("song", DAY, 12, "ab-12")) == (DAY, 12)
     assert keys.parse_manifest(keys.manifest(DAY, 12)) == (DAY, 12)
 
@@ -30,6 +35,33 @@ def test_what_others_put_there_is_no_key_of_ours(folder: str, name: str) -> None
     assert keys.parse_batch_file(f"transformed_data/song_data/{folder}{name}") is None
     expected = DAY if folder == "dt=2026-11-22/" else None
     assert keys.parse_day(f"attempts/{folder}{name}") == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "desktop.ini",
+        ".DS_Store",
+        "p (conflicted copy).ndjson.gz",
+        "p (1).ndjson.gz",
+        "p.sync-conflict-20261122-120000-ABCDEFG.ndjson.gz",
+        "p.ndjson-LAPTOP.gz",
+        "p.ndjson.gz.part",
+        "p.ndjson",
+        "p.ndjson.gz\n",
+        "é.ndjson.gz",
+        ".ndjson.gz",
+        ".writing-p.ndjson.gz",
+        "folder/p.ndjson.gz",
+    ],
+)
+def test_what_others_put_among_raw_documents_is_none(name: str) -> None:
+    assert keys.parse_raw(f"{keys.raw_prefix(DAY)}{name}") is None
+
+
+@pytest.mark.parametrize("folder", ["dt=2026-13-45/", "dt=20261122/", "", "dt=2026-11-22/dt=x/"])
+def test_a_document_of_no_day_is_none(folder: str) -> None:
+    assert keys.parse_raw(f"raw_data/{folder}p.ndjson.gz") is None
 
 
 @pytest.mark.parametrize(

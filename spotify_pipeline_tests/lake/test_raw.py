@@ -113,6 +113,17 @@ def test_documents_of_a_day_are_told_in_the_order_of_their_playlists(tmp_path: P
     assert raw.captured(store, DAY) == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    "name", ["desktop.ini", "a (conflicted copy).ndjson.gz", "old/a.ndjson.gz", "a.ndjson"]
+)
+def test_what_others_put_there_is_no_document(tmp_path: Path, name: str) -> None:
+    store = FolderStore(tmp_path)
+    store.put_new(keys.raw(DAY, "a"), document([], "a"))
+    store.put_new(f"{keys.raw_prefix(DAY)}{name}", document([], "a"))
+    assert [d.key for d in raw.documents(store, DAY)] == [keys.raw(DAY, "a")]
+    assert raw.captured(store, DAY) == {"a"}
+
+
 # Read back
 
 VALUES: Any = st.recursive(
