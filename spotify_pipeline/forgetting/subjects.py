@@ -30,7 +30,8 @@ class OldDays:
 
 @dataclass(frozen=True)
 class Playlist:
-    """A playlist: its raw documents go as a whole, attempts are told without it."""
+    """A playlist: its raw documents go as a whole; attempts, and manifests that say that it failed,
+    are told without it."""
 
     playlist_id: str
     searched: Sequence[str] = (keys.ATTEMPTS, keys.MANIFESTS)

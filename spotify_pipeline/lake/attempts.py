@@ -16,6 +16,10 @@ from spotify_pipeline.lake import keys, raw
 from spotify_pipeline.lake.store import AT_ONCE, ObjectStore
 
 
+class DamagedAttempt(FixConfiguration):
+    """A record can't be read."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a playlist could not be captured, in a sentence that says what to do."""
@@ -58,7 +62,7 @@ def readable(store: ObjectStore, day: date) -> Attempt | None:
     whom the checks tell of it."""
     try:
         return latest(store, day)
-    except FixConfiguration:
+    except DamagedAttempt:
         return None
 
 
@@ -154,7 +158,7 @@ def _read(store: ObjectStore, key: str) -> Attempt:
     try:
         return _parsed(store.get(key))
     except MALFORMED as error:
-        raise FixConfiguration(
+        raise DamagedAttempt(
             f"{store.uri(key)} is no record of an attempt: {error!r}. Put it back from a backup, "
             f"or move it away: then only the reasons of that run's failures are lost."
         ) from error

@@ -7,9 +7,11 @@ tell: while there are none, nothing would.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -105,8 +107,8 @@ def build_sensor(deployment: Deployment, days: dg.DailyPartitionsDefinition) -> 
         store = lake.store()
         batches = manifests.current_batches(store)
         digest = _digest(batches)
-        with judging.facts_of(lake, database, spotify, clock) as facts:
-            not_captured = _not_captured(cursor, facts, deployment.hour, context.instance)
+        look_at_lake = partial(judging.facts_of, lake, database, spotify, clock)
+        not_captured = _not_captured(cursor, now, deployment.hour, context.instance, look_at_lake)
         if is_external and (rest := cursor.rests_until(digest)) and now < rest:
             text = f"every batch is published; Snowflake is asked again at {rest:%H:%M} UTC"
             return dg.SensorResult(
@@ -139,18 +141,23 @@ def build_sensor(deployment: Deployment, days: dg.DailyPartitionsDefinition) -> 
 
 
 def _not_captured(
-    cursor: Cursor, facts: judging.Facts, hour: int, instance: dg.DagsterInstance
+    cursor: Cursor,
+    now: datetime,
+    hour: int,
+    instance: dg.DagsterInstance,
+    look_at_lake: Callable[[], AbstractContextManager[judging.Facts]],
 ) -> list[dg.AssetCheckEvaluation]:
     """The red verdicts that no run tells while there is none, and what became of them; each hour.
 
     Green ones are left to runs, which see more: that it is published, too.
     """
-    now = f"{facts.now:%Y-%m-%dT%H}"
-    if cursor.hour == now or facts.day in BusyDays(instance):  # that run will tell
+    this_hour = f"{now:%Y-%m-%dT%H}"
+    if cursor.hour == this_hour or now.date() in BusyDays(instance):  # that run will tell
         return []
-    found = [check.event(finding) for check, finding in checks.without_runs(facts, hour)]
+    with look_at_lake() as facts:
+        found = [check.event(finding) for check, finding in checks.without_runs(facts, hour)]
     before = cursor.red
-    cursor.hour, cursor.red = now, [each.check_name for each in found if not each.passed]
+    cursor.hour, cursor.red = this_hour, [each.check_name for each in found if not each.passed]
     return [each for each in found if not each.passed or each.check_name in before]
 
 

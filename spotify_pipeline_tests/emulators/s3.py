@@ -50,3 +50,17 @@ def s3_server() -> Iterator[str]:
     finally:
         server.shutdown()
         thread.join()
+
+
+@contextmanager
+def s3_bucket(name: str) -> Iterator[Any]:
+    """A client of such a server, on which there is this bucket."""
+    import boto3
+
+    session = boto3.Session("nobody", "nothing", region_name="eu-central-1")
+    with s3_server() as url:
+        client = session.client("s3", endpoint_url=url)
+        client.create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        yield client

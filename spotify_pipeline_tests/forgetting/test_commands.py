@@ -11,16 +11,11 @@ from spotify_pipeline.cli import retention
 from spotify_pipeline.deployment import read_deployment, read_environment
 from spotify_pipeline.errors import FixConfiguration
 from spotify_pipeline.orchestration.local_run import dagster_instance
-from spotify_pipeline_tests.forgetting.kept import DAYS, House, copied, fill, places_of
+from spotify_pipeline_tests.forgetting.kept import DAYS, House, copied, places_of
 
 pytestmark = pytest.mark.slow
 
 PLAYLIST = "P" * 22
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return fill(tmp_path_factory.mktemp("filled") / "home")
 
 
 @pytest.fixture

@@ -28,16 +28,9 @@ BUCKET = "bucket-of-versions"
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """Of an S3 server on this machine, with a bucket as `provision` makes it."""
-    import boto3
+    from spotify_pipeline_tests.emulators.s3 import s3_bucket
 
-    from spotify_pipeline_tests.emulators.s3 import s3_server
-
-    session = boto3.Session("nobody", "nothing", region_name="eu-central-1")
-    with s3_server() as url:
-        client = session.client("s3", endpoint_url=url)
-        client.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+    with s3_bucket(BUCKET) as client:
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield client
 

@@ -17,16 +17,9 @@ BUCKET = "lake"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
     """A client of an S3 server on this machine."""
-    import boto3
+    from spotify_pipeline_tests.emulators.s3 import s3_bucket
 
-    from spotify_pipeline_tests.emulators.s3 import s3_server
-
-    session = boto3.Session("nobody", "nothing", region_name="eu-central-1")
-    with s3_server() as url:
-        client = session.client("s3", endpoint_url=url)
-        client.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
+    with s3_bucket(BUCKET) as client:
         yield client
 
 
